@@ -1,0 +1,2 @@
+//! The `pdm` binary.
+fn main() {}

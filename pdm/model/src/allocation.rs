@@ -1,0 +1,194 @@
+//! One name lent to one Sovereign.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delegation::{Delegation, DsRecord};
+use crate::lifecycle::Phase;
+use crate::name::ZoneName;
+use crate::proof::Proof;
+use crate::target::Target;
+use crate::time::{Timestamp, Ttl};
+
+/// Who can edit the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Our own PowerDNS carries the parent.
+    Pool,
+}
+
+impl Mode {
+    /// The word in the API and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+        }
+    }
+
+    /// The mode named by a stored word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        (word == "pool").then_some(Self::Pool)
+    }
+}
+
+/// What a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ConditionKind {
+    /// The zone is in PowerDNS as desired.
+    ZonePublished,
+    /// The parent holds our NS.
+    DelegationVisible,
+    /// The chain validates from the trust anchor at every nameserver.
+    ChainSecure,
+    /// What is there is what PDM wrote.
+    InSync,
+    /// Somebody must act.
+    AwaitingHuman,
+    /// An operation is open and moves.
+    Progressing,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody could look.
+    Unknown,
+}
+
+/// One condition with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// About what.
+    #[serde(rename = "type")]
+    pub kind: ConditionKind,
+    /// Whether it holds.
+    pub status: Status,
+    /// Stable kebab-case reason.
+    pub reason: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Since when the status has been this.
+    pub since: Timestamp,
+}
+
+/// Set one condition; `since` moves only when the status changes. Returns whether status or reason changed.
+pub fn set_condition(
+    conditions: &mut Vec<Condition>,
+    kind: ConditionKind,
+    status: Status,
+    reason: &str,
+    detail: impl Into<String>,
+    now: Timestamp,
+) -> bool {
+    let detail = detail.into();
+    if let Some(old) = conditions.iter_mut().find(|c| c.kind == kind) {
+        let changed = old.status != status || old.reason != reason;
+        if old.status != status {
+            old.since = now;
+        }
+        old.status = status;
+        old.reason = reason.to_owned();
+        old.detail = detail;
+        return changed;
+    }
+    conditions.push(Condition { kind, status, reason: reason.to_owned(), detail, since: now });
+    conditions.sort_by_key(|c| c.kind);
+    true
+}
+
+/// What was last seen of an allocation, kept so that waits are measured and drift is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Observed {
+    /// SOA serial after the last write or look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u32>,
+    /// DS of the zone's entry-point keys, as PowerDNS computes them.
+    pub ds: Vec<DsRecord>,
+    /// TTL of the DNSKEY RRset as served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dnskey_ttl: Option<Ttl>,
+    /// What the parent holds.
+    pub parent: Delegation,
+    /// Before this time a DS could meet caches that still hold the keys of an earlier zone of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ds_not_before: Option<Timestamp>,
+    /// When the DS was last seen at any server, once it was withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ds_last_seen: Option<Timestamp>,
+    /// Largest DS TTL that was seen while it was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ds_ttl_seen: Option<Ttl>,
+    /// When this was written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// One name lent to one Sovereign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allocation {
+    /// Identity; UUID v7.
+    pub id: String,
+    /// The Sovereign's name.
+    pub fqdn: ZoneName,
+    /// The pool it is lent from.
+    pub pool: ZoneName,
+    /// Who can edit the parent.
+    pub mode: Mode,
+    /// To whom it is lent.
+    pub owner: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Raised by every change of what is desired.
+    pub generation: i64,
+    /// What the names should answer with.
+    pub target: Option<Target>,
+    /// The target of the commit, to know a repeated commit.
+    pub committed: Option<Target>,
+    /// The operation of the commit.
+    pub commit_operation: Option<String>,
+    /// Why it is suspended, if it is.
+    pub suspended: Option<String>,
+    /// Reserved through the older paths.
+    pub legacy: bool,
+    /// A label from the caller; it authorises nothing.
+    pub created_by: Option<String>,
+    /// Digest of principal and Idempotency-Key of the reservation.
+    pub request_key: Option<String>,
+    /// When it was reserved.
+    pub reserved_at: Timestamp,
+    /// End of the reservation.
+    pub expires_at: Timestamp,
+    /// End of the quarantine, once there is one. Kept through a reclaim.
+    pub quarantined_until: Option<Timestamp>,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// What was seen.
+    pub observed: Observed,
+    /// The receipt of the last proof.
+    pub proof: Option<Proof>,
+    /// Last change of the row.
+    pub updated_at: Timestamp,
+}
+
+impl Allocation {
+    /// The label under the pool.
+    #[must_use]
+    pub fn subdomain(&self) -> &str {
+        self.fqdn.first_label()
+    }
+
+    /// What the names should answer with now: nothing while suspended.
+    #[must_use]
+    pub fn served_target(&self) -> Option<&Target> {
+        if self.suspended.is_some() { None } else { self.target.as_ref() }
+    }
+}

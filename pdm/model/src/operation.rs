@@ -1,0 +1,289 @@
+//! A durable change and its steps; the plan of each kind is data.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::name::ZoneName;
+use crate::time::Timestamp;
+
+/// Why an operation exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationKind {
+    /// First target: build the zone and its delegation.
+    Commit,
+    /// New target, suspension or resumption.
+    Change,
+    /// Bring back what somebody else changed.
+    Repair,
+    /// Take everything down in the safe order.
+    Release,
+}
+
+impl OperationKind {
+    /// The word in the API and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Change => "change",
+            Self::Repair => "repair",
+            Self::Release => "release",
+        }
+    }
+
+    /// The kind named by a stored word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Commit, Self::Change, Self::Repair, Self::Release].into_iter().find(|k| k.as_str() == word)
+    }
+}
+
+/// One idempotent part of an operation. `ensure` and `withdraw` write, `await` only looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// A DS in the parent that matches no key of the zone goes out before anything else.
+    WithdrawStaleDs,
+    /// Zone, keys and records as desired.
+    EnsureZone,
+    /// NS in the parent; DS in the same change when every server already answers the child's DNSKEY.
+    EnsureParentNs,
+    /// DS in the parent, for keys that every server answers now.
+    EnsureParentDs,
+    /// Every nameserver's answers proved from the trust anchor.
+    AwaitChain,
+    /// DS out of the parent.
+    WithdrawParentDs,
+    /// The DS TTL that was seen, counted from when the DS was last seen.
+    AwaitDsGone,
+    /// NS out of the parent and the zone out, back to back.
+    RemoveDelegationAndZone,
+}
+
+impl StepKind {
+    /// All steps.
+    pub const ALL: [Self; 8] = [
+        Self::WithdrawStaleDs,
+        Self::EnsureZone,
+        Self::EnsureParentNs,
+        Self::EnsureParentDs,
+        Self::AwaitChain,
+        Self::WithdrawParentDs,
+        Self::AwaitDsGone,
+        Self::RemoveDelegationAndZone,
+    ];
+
+    /// The word in the API, the logs and the metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WithdrawStaleDs => "withdraw-stale-ds",
+            Self::EnsureZone => "ensure-zone",
+            Self::EnsureParentNs => "ensure-parent-ns",
+            Self::EnsureParentDs => "ensure-parent-ds",
+            Self::AwaitChain => "await-chain",
+            Self::WithdrawParentDs => "withdraw-parent-ds",
+            Self::AwaitDsGone => "await-ds-gone",
+            Self::RemoveDelegationAndZone => "remove-delegation-and-zone",
+        }
+    }
+
+    /// What the step does, for people.
+    #[must_use]
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::WithdrawStaleDs => "take a DS that matches no key of the zone out of the parent",
+            Self::EnsureZone => "write the zone, its keys and the six records",
+            Self::EnsureParentNs => "write NS into the parent, with DS when the keys are already served",
+            Self::EnsureParentDs => "write DS into the parent for the keys that every server answers",
+            Self::AwaitChain => "ask every nameserver and prove the answers from the trust anchor",
+            Self::WithdrawParentDs => "take the DS out of the parent",
+            Self::AwaitDsGone => "wait until no cache can hold the DS",
+            Self::RemoveDelegationAndZone => "take NS and zone out, back to back",
+        }
+    }
+}
+
+/// The steps of each kind where the same servers carry parent and child.
+#[must_use]
+pub fn plan(kind: OperationKind) -> &'static [StepKind] {
+    match kind {
+        OperationKind::Commit | OperationKind::Change => {
+            &[StepKind::EnsureZone, StepKind::EnsureParentNs, StepKind::EnsureParentDs, StepKind::AwaitChain]
+        }
+        OperationKind::Repair => &[
+            StepKind::WithdrawStaleDs,
+            StepKind::EnsureZone,
+            StepKind::EnsureParentNs,
+            StepKind::EnsureParentDs,
+            StepKind::AwaitChain,
+        ],
+        OperationKind::Release => {
+            &[StepKind::WithdrawParentDs, StepKind::AwaitDsGone, StepKind::RemoveDelegationAndZone]
+        }
+    }
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Begun; not waiting for anything outside.
+    Running,
+    /// Waiting for what `wait` names.
+    Waiting,
+    /// Seen to hold.
+    Done,
+}
+
+/// Who has to act for a wait to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Nobody: it ends by itself.
+    Nobody,
+    /// The caller, or the Sovereign's owner.
+    Caller,
+    /// Who runs PDM and PowerDNS.
+    Operator,
+}
+
+/// Why an operation does not go on right now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// Stable kebab-case reason.
+    pub reason: String,
+    /// For people.
+    pub detail: String,
+    /// Who must act.
+    pub who: Who,
+    /// When PDM looks again.
+    pub until: Timestamp,
+}
+
+/// One step with its progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Which.
+    pub kind: StepKind,
+    /// How it stands.
+    pub state: StepState,
+    /// Since when.
+    pub since: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_reason: Option<Wait>,
+    /// What was seen when it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Value>,
+}
+
+/// How an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationState {
+    /// Being worked on.
+    Open,
+    /// Every step done.
+    Done,
+    /// Another operation took its place.
+    Superseded,
+}
+
+impl OperationState {
+    /// The word in the API and in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The state named by a stored word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Open, Self::Done, Self::Superseded].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// A durable change of one allocation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// Identity.
+    pub id: String,
+    /// Place in the store's order; grows for ever.
+    pub seq: i64,
+    /// Whose.
+    pub allocation: String,
+    /// The Sovereign's name.
+    pub fqdn: ZoneName,
+    /// Why.
+    pub kind: OperationKind,
+    /// The allocation's generation that it works towards.
+    pub generation: i64,
+    /// How it stands.
+    pub state: OperationState,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Begun.
+    pub created_at: Timestamp,
+    /// Ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Operation {
+    /// Fresh steps of a kind.
+    #[must_use]
+    pub fn fresh_steps(kind: OperationKind, now: Timestamp) -> Vec<Step> {
+        let fresh = |kind: &StepKind| Step {
+            kind: *kind,
+            state: StepState::Pending,
+            since: now,
+            attempts: 0,
+            wait_reason: None,
+            evidence: None,
+        };
+        plan(kind).iter().map(fresh).collect()
+    }
+
+    /// Index of the first step that is not done.
+    #[must_use]
+    pub fn current(&self) -> Option<usize> {
+        self.steps.iter().position(|s| s.state != StepState::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ds_goes_in_last_and_out_first() {
+        let position = |kind, step| plan(kind).iter().position(|s| *s == step).unwrap();
+        for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair] {
+            assert!(position(kind, StepKind::EnsureZone) < position(kind, StepKind::EnsureParentNs));
+            assert!(position(kind, StepKind::EnsureParentNs) < position(kind, StepKind::EnsureParentDs));
+        }
+        let release = OperationKind::Release;
+        assert!(position(release, StepKind::WithdrawParentDs) < position(release, StepKind::AwaitDsGone));
+        assert!(position(release, StepKind::AwaitDsGone) < position(release, StepKind::RemoveDelegationAndZone));
+    }
+
+    #[test]
+    fn words_agree_with_serde() {
+        for step in StepKind::ALL {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+        }
+    }
+}

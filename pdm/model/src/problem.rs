@@ -1,0 +1,138 @@
+//! Every refusal by its stable code: what it is called, which HTTP status it has, who must act and how.
+
+/// One row of the table of problems. Codes never change meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable kebab-case code.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Short title.
+    pub title: &'static str,
+    /// Who must act.
+    pub who: &'static str,
+    /// What to do.
+    pub next: &'static str,
+    /// The word that the older paths use for it.
+    pub legacy: &'static str,
+}
+
+macro_rules! problems {
+    ($($code:literal $status:literal $title:literal $who:literal $next:literal $legacy:literal)*) => {
+        /// The whole table, sorted by code.
+        pub const PROBLEMS: &[Problem] = &[$(Problem {
+            code: $code, status: $status, title: $title, who: $who, next: $next, legacy: $legacy,
+        }),*];
+    };
+}
+
+problems! {
+    "address-refused" 422 "This address cannot be a load balancer here" "caller" "give a public address, or have the operator add the range to the pool's allow_addresses" "invalid-format"
+    "already-committed" 409 "The name is committed with another target" "caller" "use PUT /v1/allocations/{fqdn}/target to change it" "already-active"
+    "body-too-large" 413 "The body is too large" "caller" "send at most 64 KiB" "invalid-format"
+    "forbidden" 403 "This token may not do that" "caller" "use a token with the role and scope that the call needs" "token-mismatch"
+    "frozen" 503 "Changes are frozen" "operator" "wait for the thaw; reads go on" "api-unavailable"
+    "idempotency-conflict" 422 "The Idempotency-Key was used with another body" "caller" "use a new key for a new request" "conflict"
+    "idempotency-in-progress" 409 "A request with this Idempotency-Key is under way" "nobody" "repeat in a second" "conflict"
+    "invalid-body" 400 "The body is not what this call takes" "caller" "send the JSON of the reference; the detail names the place" "invalid-format"
+    "invalid-name" 422 "This is not a name that can be lent" "caller" "use letters, digits and inner hyphens, at most 63 in a label" "invalid-format"
+    "invalid-parameter" 400 "A parameter is missing or malformed" "caller" "see the detail for the parameter" "invalid-format"
+    "invalid-target" 422 "The target is not usable" "caller" "correct the field that the detail names" "invalid-format"
+    "internal" 500 "Something broke that should not" "operator" "look for the request id in the daemon's log" "api-unavailable"
+    "method-not-allowed" 405 "The path exists, the method does not" "caller" "see /openapi.json" "invalid-format"
+    "missing-load-balancer" 422 "No load balancer was given" "caller" "give at least one with ipv4 or ipv6" "missing-lb-ip"
+    "name-look-alike" 422 "The name looks like one that is in use or protected" "caller" "choose a name that people cannot mistake" "reserved"
+    "name-quarantined" 409 "The name was released lately and is kept from other owners" "caller" "wait for the date, choose another name, or have its former owner reserve it" "conflict"
+    "name-reserved" 422 "The name is kept and never lent" "caller" "choose another name" "reserved"
+    "name-taken" 409 "The name is in use" "caller" "choose another name" "conflict"
+    "not-acceptable-state" 409 "The name cannot take this now" "caller" "read its phase and wait for it, or release it" "conflict"
+    "not-found" 404 "There is no such thing, or not for this token" "caller" "check the name and the token's scope" "not-found"
+    "quota-reached" 409 "The owner has as many names in this pool as it may" "operator" "release one, or have the operator raise the quota" "conflict"
+    "rate-limited" 429 "Too many requests" "nobody" "wait as Retry-After says" "rate-limited"
+    "read-only" 503 "The store is older than the DNS, so nothing is changed" "operator" "run `pdm store recover`" "api-unavailable"
+    "reservation-expired" 410 "The reservation is over" "caller" "reserve the name again" "reservation-expired"
+    "reservation-held" 409 "The name is reserved by somebody" "caller" "try again after the date, or choose another name" "conflict"
+    "store-unavailable" 503 "The store does not answer" "operator" "repeat later; nothing was changed unless a repeat shows it" "api-unavailable"
+    "token-mismatch" 403 "The reservation token does not belong to this name" "caller" "use the token that reserve answered" "token-mismatch"
+    "too-many-withdrawals" 503 "More names were released in this pool within an hour than is safe" "operator" "an admin releases it, or waits for the hour to pass" "rate-limited"
+    "unauthenticated" 401 "No valid bearer token" "caller" "send Authorization: Bearer with a token from `pdm token create`" "token-mismatch"
+    "unsupported-media-type" 415 "The body is not JSON" "caller" "send Content-Type: application/json" "invalid-format"
+    "unsupported-mode" 422 "This mode is not served" "caller" "use mode pool" "invalid-format"
+    "unsupported-pool" 422 "This is not a pool of ours" "caller" "see GET /v1/pools" "unsupported-pool"
+}
+
+/// The row of a code; an unknown code is our own mistake and reads as `internal`.
+#[must_use]
+pub fn problem(code: &str) -> &'static Problem {
+    let find = |wanted: &str| PROBLEMS.iter().find(|p| p.code == wanted);
+    find(code).or_else(|| find("internal")).unwrap_or(&PROBLEMS[0])
+}
+
+/// A request that is turned down: a value, never a panic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Refusal {
+    /// A code of the table.
+    pub code: &'static str,
+    /// What exactly, for people.
+    pub detail: String,
+    /// The field of the body that is wrong.
+    pub field: Option<String>,
+    /// When it may be different.
+    pub until: Option<crate::time::Timestamp>,
+    /// Whole seconds after which a repeat makes sense.
+    pub retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// A refusal with its detail.
+    #[must_use]
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, until: None, retry_after: None }
+    }
+
+    /// Name the field.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Name the time.
+    #[must_use]
+    pub fn until(mut self, until: crate::time::Timestamp) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// Say when to repeat.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_kebab() {
+        let mut seen = std::collections::BTreeSet::new();
+        for p in PROBLEMS {
+            assert!(seen.insert(p.code), "{} twice", p.code);
+            assert!(p.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", p.code);
+            assert!((400..600).contains(&p.status));
+        }
+    }
+
+    #[test]
+    fn older_words_are_those_the_old_clients_know() {
+        let known = "invalid-format unsupported-pool reserved conflict not-found already-active token-mismatch \
+                     reservation-expired missing-lb-ip invalid-token domain-not-in-account rate-limited \
+                     api-unavailable unsupported-registrar";
+        let known: Vec<_> = known.split_ascii_whitespace().collect();
+        assert!(PROBLEMS.iter().all(|p| known.contains(&p.legacy)));
+    }
+}
