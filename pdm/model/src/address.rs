@@ -38,7 +38,8 @@ const SPECIAL: &[(&str, &str)] = &[
 const DOCUMENTATION: &str = "documentation";
 
 /// The documentation ranges that `pdm up` accepts for trying things out.
-pub const DOCUMENTATION_RANGES: &[&str] = &["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
+pub const DOCUMENTATION_RANGES: &[&str] =
+    &["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
 
 /// What is special about `address`, if anything.
 #[must_use]
@@ -56,7 +57,8 @@ pub fn special_range(address: IpAddr) -> Option<&'static str> {
 
 /// Only 2000::/3 is global unicast today; the table above names the better-known exceptions.
 fn outside_global_unicast(v6: Ipv6Addr) -> Option<&'static str> {
-    let known = SPECIAL.iter().any(|(r, _)| r.parse::<IpNet>().is_ok_and(|net| net.contains(&IpAddr::V6(v6))));
+    let known =
+        SPECIAL.iter().any(|(r, _)| r.parse::<IpNet>().is_ok_and(|net| net.contains(&IpAddr::V6(v6))));
     (!known && v6.octets()[0] >> 5 != 1).then_some("not global unicast")
 }
 
@@ -78,8 +80,22 @@ mod tests {
     #[test]
     fn special_ranges_are_refused_and_the_pool_can_admit_them() {
         for bad in [
-            "127.0.0.1", "0.0.0.0", "10.1.2.3", "169.254.169.254", "224.0.0.1", "255.255.255.255", "192.0.2.1", "::1",
-            "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:8.8.8.8", "2001:db8::1", "4000::1", "::8",
+            "127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:8.8.8.8",
+            "2001:db8::1",
+            "4000::1",
+            "::8",
         ] {
             let address: IpAddr = bad.parse().unwrap();
             assert!(admit_address(address, &[]).is_err(), "{bad}");

@@ -34,7 +34,12 @@ pub fn apex_ns(zone: &ZoneName, nameservers: &[ZoneName], ttls: &Ttls) -> RRset 
 
 /// Everything that PDM writes into a Sovereign's zone besides SOA and keys, by owner and type.
 #[must_use]
-pub fn desired_rrsets(zone: &ZoneName, nameservers: &[ZoneName], target: Option<&Target>, ttls: &Ttls) -> Vec<RRset> {
+pub fn desired_rrsets(
+    zone: &ZoneName,
+    nameservers: &[ZoneName],
+    target: Option<&Target>,
+    ttls: &Ttls,
+) -> Vec<RRset> {
     let mut rrsets = vec![apex_ns(zone, nameservers, ttls)];
     if let Some(target) = target {
         rrsets.extend(canonical_rrsets(zone, target, ttls));
@@ -63,7 +68,9 @@ pub fn diff(zone: &ZoneName, desired: &[RRset], observed: &[RRset]) -> Vec<Chang
         .filter(|r| is_ours(zone, r) && !want.contains_key(&r.key()))
         .map(|r| Change::Delete(r.owner.clone(), r.rtype.clone()))
         .collect();
-    changes.extend(desired.iter().filter(|r| seen.get(&r.key()) != Some(r)).map(|r| Change::Replace((*r).clone())));
+    changes.extend(
+        desired.iter().filter(|r| seen.get(&r.key()) != Some(r)).map(|r| Change::Replace((*r).clone())),
+    );
     changes
 }
 
@@ -107,10 +114,16 @@ mod tests {
     fn what_others_wrote_stays_and_what_competes_goes() {
         let want = desired([192, 0, 2, 1]);
         let mut seen = want.clone();
-        let txt = RRset::new("_acme-challenge.omantel.omani.works.", RecordType::Txt, Ttl::new(60), ["\"x\""]);
+        let txt =
+            RRset::new("_acme-challenge.omantel.omani.works.", RecordType::Txt, Ttl::new(60), ["\"x\""]);
         seen.push(txt);
         assert_eq!(diff(&zone(), &want, &seen), []);
-        seen.push(RRset::new("console.omantel.omani.works.", RecordType::Aaaa, Ttl::new(60), ["2001:db8::1"]));
+        seen.push(RRset::new(
+            "console.omantel.omani.works.",
+            RecordType::Aaaa,
+            Ttl::new(60),
+            ["2001:db8::1"],
+        ));
         let gone = Change::Delete("console.omantel.omani.works.".into(), RecordType::Aaaa);
         assert_eq!(diff(&zone(), &want, &seen), [gone]);
     }

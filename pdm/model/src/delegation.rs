@@ -48,7 +48,10 @@ impl FromStr for DsRecord {
             4 => 96,
             _ => digest.len().max(2),
         };
-        if digest.len() != want || !digest.len().is_multiple_of(2) || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if digest.len() != want
+            || !digest.len().is_multiple_of(2)
+            || !digest.bytes().all(|b| b.is_ascii_hexdigit())
+        {
             return Err(bad());
         }
         Ok(Self { key_tag, algorithm, digest_type, digest })
@@ -103,7 +106,8 @@ mod tests {
     #[test]
     fn the_rfc_6605_vector_reads_and_prints() {
         let text = "55648 13 2 b4c8c1fe2e7477127b27115656ad6256f424625bf5c1e2770ce6d6e37df61d17";
-        let ds: DsRecord = "55648 13 2 B4C8C1FE2E7477127B27115656AD6256F424625BF5C1E2770 CE6D6E37DF61D17".parse().unwrap();
+        let ds: DsRecord =
+            "55648 13 2 B4C8C1FE2E7477127B27115656AD6256F424625BF5C1E2770 CE6D6E37DF61D17".parse().unwrap();
         assert_eq!(ds.to_string(), text);
     }
 

@@ -171,7 +171,11 @@ pub struct NoTransition {
 /// # Errors
 /// [`NoTransition`] when the table has no row.
 pub fn next_phase(from: Phase, event: Event) -> Result<Phase, NoTransition> {
-    TRANSITIONS.iter().find(|t| t.from == from && t.event == event).map(|t| t.to).ok_or(NoTransition { from, event })
+    TRANSITIONS
+        .iter()
+        .find(|t| t.from == from && t.event == event)
+        .map(|t| t.to)
+        .ok_or(NoTransition { from, event })
 }
 
 #[cfg(test)]

@@ -186,7 +186,8 @@ fn to_ascii(typed: &str) -> Result<String, NameError> {
     if typed.len() > 4 * MAX_NAME {
         return Err(NameError::TooLong);
     }
-    if let Some(bad) = typed.chars().find(|c| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
+    if let Some(bad) =
+        typed.chars().find(|c| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
     {
         return Err(NameError::Character(bad));
     }
@@ -237,8 +238,25 @@ mod tests {
     #[test]
     fn garbage_is_refused_with_a_reason() {
         for bad in [
-            "", ".", "a..b", ".a", "a b", "a\0b", "a_b", "-a", "a-", "ab--cd", "xn--zzzzzzzz99999", "xn--a", "a\n", "a/b",
-            "*", "a.*", "xn--", "\u{200d}", "a\u{202e}b",
+            "",
+            ".",
+            "a..b",
+            ".a",
+            "a b",
+            "a\0b",
+            "a_b",
+            "-a",
+            "a-",
+            "ab--cd",
+            "xn--zzzzzzzz99999",
+            "xn--a",
+            "a\n",
+            "a/b",
+            "*",
+            "a.*",
+            "xn--",
+            "\u{200d}",
+            "a\u{202e}b",
         ] {
             assert!(ZoneName::parse(bad).is_err(), "{bad:?}");
         }

@@ -277,7 +277,9 @@ mod tests {
         }
         let release = OperationKind::Release;
         assert!(position(release, StepKind::WithdrawParentDs) < position(release, StepKind::AwaitDsGone));
-        assert!(position(release, StepKind::AwaitDsGone) < position(release, StepKind::RemoveDelegationAndZone));
+        assert!(
+            position(release, StepKind::AwaitDsGone) < position(release, StepKind::RemoveDelegationAndZone)
+        );
     }
 
     #[test]

@@ -6,9 +6,37 @@ use crate::name::Label;
 
 /// Labels with a meaning in the platform, in mail and web practice, or in resolvers' defaults. Operators add their own.
 pub const RESERVED_LABELS: &[&str] = &[
-    "abuse", "admin", "api", "app", "autoconfig", "autodiscover", "catalyst", "console", "dns", "docs", "flux", "gitea",
-    "harbor", "imap", "isatap", "k8s", "keycloak", "localhost", "mail", "openbao", "openova", "postmaster", "root",
-    "security", "smtp", "status", "system", "vault", "vpn", "wpad", "www",
+    "abuse",
+    "admin",
+    "api",
+    "app",
+    "autoconfig",
+    "autodiscover",
+    "catalyst",
+    "console",
+    "dns",
+    "docs",
+    "flux",
+    "gitea",
+    "harbor",
+    "imap",
+    "isatap",
+    "k8s",
+    "keycloak",
+    "localhost",
+    "mail",
+    "openbao",
+    "openova",
+    "postmaster",
+    "root",
+    "security",
+    "smtp",
+    "status",
+    "system",
+    "vault",
+    "vpn",
+    "wpad",
+    "www",
 ];
 
 /// Why a label is not lent to anybody.
@@ -21,7 +49,9 @@ pub fn reserved(label: &Label, operator: &[String]) -> Option<&'static str> {
     if operator.iter().any(|r| r == text) {
         return Some("the operator keeps it");
     }
-    let nameserver = text.strip_prefix("ns").is_some_and(|n| !n.is_empty() && n.len() <= 2 && n.bytes().all(|b| b.is_ascii_digit()));
+    let nameserver = text
+        .strip_prefix("ns")
+        .is_some_and(|n| !n.is_empty() && n.len() <= 2 && n.bytes().all(|b| b.is_ascii_digit()));
     nameserver.then_some("it is the name of a nameserver")
 }
 

@@ -55,7 +55,8 @@ impl Target {
     /// A target of one IPv4 load balancer.
     #[must_use]
     pub fn single(ipv4: Ipv4Addr) -> Self {
-        let one = LoadBalancer { region: None, ipv4: Some(ipv4), ipv6: None, weight: None, country: Vec::new() };
+        let one =
+            LoadBalancer { region: None, ipv4: Some(ipv4), ipv6: None, weight: None, country: Vec::new() };
         Self { load_balancers: vec![one] }
     }
 
@@ -76,9 +77,16 @@ impl Target {
     /// # Errors
     /// The first thing that is wrong, with its field.
     pub fn validate(&self, allowed: &[IpNet]) -> Result<(), TargetError> {
-        let shape = |field: &str, detail: String| TargetError { code: "invalid-target", field: field.to_owned(), detail };
+        let shape = |field: &str, detail: String| TargetError {
+            code: "invalid-target",
+            field: field.to_owned(),
+            detail,
+        };
         if self.load_balancers.is_empty() {
-            return Err(TargetError { code: "missing-load-balancer", ..shape("loadBalancers", "at least one is needed".into()) });
+            return Err(TargetError {
+                code: "missing-load-balancer",
+                ..shape("loadBalancers", "at least one is needed".into())
+            });
         }
         if self.load_balancers.len() > MAX_LOAD_BALANCERS {
             return Err(shape("loadBalancers", format!("at most {MAX_LOAD_BALANCERS} are accepted")));
@@ -87,7 +95,10 @@ impl Target {
         for (index, lb) in self.load_balancers.iter().enumerate() {
             let at = |field: &str| format!("loadBalancers[{index}].{field}");
             if lb.ipv4.is_none() && lb.ipv6.is_none() {
-                return Err(TargetError { code: "missing-load-balancer", ..shape(&at("ipv4"), "give ipv4, ipv6 or both".into()) });
+                return Err(TargetError {
+                    code: "missing-load-balancer",
+                    ..shape(&at("ipv4"), "give ipv4, ipv6 or both".into())
+                });
             }
             let addresses = [("ipv4", lb.ipv4.map(IpAddr::V4)), ("ipv6", lb.ipv6.map(IpAddr::V6))];
             for (field, address) in addresses {
@@ -102,7 +113,9 @@ impl Target {
                 }
             }
             if let Some(region) = &lb.region
-                && (region.is_empty() || region.len() > 32 || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+                && (region.is_empty()
+                    || region.len() > 32
+                    || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
             {
                 return Err(shape(&at("region"), "1 to 32 letters, digits and hyphens".into()));
             }
@@ -131,7 +144,10 @@ mod tests {
 
     #[test]
     fn none_and_twice_are_refused() {
-        assert_eq!(Target { load_balancers: vec![] }.validate(&[]).unwrap_err().code, "missing-load-balancer");
+        assert_eq!(
+            Target { load_balancers: vec![] }.validate(&[]).unwrap_err().code,
+            "missing-load-balancer"
+        );
         let mut twice = Target::single("8.8.8.8".parse().unwrap());
         twice.load_balancers.push(twice.load_balancers[0].clone());
         assert_eq!(twice.validate(&[]).unwrap_err().code, "invalid-target");

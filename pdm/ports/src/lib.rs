@@ -1,1 +1,13 @@
-//! pdm-ports
+//! The ports of pool-domain-manager: traits only, no technology. The engine runs whole on any implementation.
+
+pub mod fault;
+pub mod parent;
+pub mod probe;
+pub mod store;
+pub mod zone;
+
+pub use fault::{Class, Fault};
+pub use parent::{DelegationChange, ParentSide};
+pub use probe::{DnsProbe, KeysSeen, ProofRequest, Server};
+pub use store::Store;
+pub use zone::{ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary};

@@ -1,0 +1,80 @@
+//! Asking real nameservers.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use pdm_model::{DsRecord, NotProved, Proof, RRset, Timestamp, Ttl, ZoneName};
+
+use crate::fault::Fault;
+
+/// One address to ask, and the nameserver names behind it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Server {
+    /// Nameserver names, or the PowerDNS instance.
+    pub names: Vec<String>,
+    /// Where to ask.
+    pub address: SocketAddr,
+}
+
+/// What has to hold, and where.
+#[derive(Debug, Clone)]
+pub struct ProofRequest {
+    /// The Sovereign.
+    pub zone: ZoneName,
+    /// Its pool.
+    pub parent: ZoneName,
+    /// The DS set from which the parent's keys are trusted.
+    pub anchor: BTreeSet<DsRecord>,
+    /// A word for the receipt.
+    pub anchor_name: String,
+    /// RRsets that must be answered exactly, apex NS included.
+    pub desired: Vec<RRset>,
+    /// The DS set that must be answered.
+    pub ds: BTreeSet<DsRecord>,
+    /// The MNAME and RNAME that the SOA must carry, dotted; none to accept any.
+    pub soa: Option<(String, String)>,
+    /// A label that does not exist, to see the wildcard at work.
+    pub random_label: String,
+    /// Whom to ask.
+    pub servers: Vec<Server>,
+    /// Left out for maintenance.
+    pub skipped: Vec<String>,
+    /// Goes into the receipt.
+    pub generation: i64,
+    /// Goes into the receipt.
+    pub private_view: bool,
+    /// The store's time.
+    pub now: Timestamp,
+}
+
+/// What one server answers for a zone's keys and delegation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysSeen {
+    /// Who.
+    pub server: Server,
+    /// DS (SHA-256) of every entry-point key in the DNSKEY RRset; none when there was no authoritative answer.
+    pub ds_of_keys: Option<BTreeSet<DsRecord>>,
+    /// The TTL of the DNSKEY RRset.
+    pub ttl: Option<Ttl>,
+}
+
+/// What one server answers for the DS RRset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DsSeen {
+    /// Who.
+    pub server: Server,
+    /// The DS set with its TTL; empty when it answers that there is none; `None` when it did not answer.
+    pub ds: Option<(BTreeSet<DsRecord>, Option<Ttl>)>,
+}
+
+/// Asks real nameservers; answers are parsed as hostile.
+#[async_trait]
+pub trait DnsProbe: Send + Sync {
+    /// Ask every server for the DNSKEY RRset of `zone`.
+    async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen>;
+    /// Ask every server for the DS RRset of `zone`.
+    async fn ds(&self, zone: &ZoneName, servers: &[Server]) -> Vec<DsSeen>;
+    /// Ask every server everything, over UDP and TCP, with DO, and validate.
+    async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault>;
+}

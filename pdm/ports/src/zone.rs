@@ -1,0 +1,108 @@
+//! The servers that carry our zones.
+
+use async_trait::async_trait;
+use pdm_model::canonical::Change;
+use pdm_model::{DsRecord, RRset, Ttl, ZoneName};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+
+/// Whose a zone is. Carried by the zone itself, so that a lost or older store can be rebuilt from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stamp {
+    /// The allocation.
+    pub allocation: String,
+    /// Its owner.
+    pub owner: String,
+    /// The generation of what was written.
+    pub generation: i64,
+}
+
+/// A zone to create.
+#[derive(Debug, Clone)]
+pub struct ZoneSpec {
+    /// Its apex.
+    pub name: ZoneName,
+    /// All RRsets besides SOA; the apex NS RRset is among them.
+    pub rrsets: Vec<RRset>,
+    /// TTL of negative answers, which is also the SOA MINIMUM.
+    pub negative: Ttl,
+    /// Whose it is.
+    pub stamp: Stamp,
+}
+
+/// A zone as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedZone {
+    /// All RRsets, SOA included.
+    pub rrsets: Vec<RRset>,
+    /// SOA serial.
+    pub serial: u32,
+    /// Whether it is signed.
+    pub dnssec: bool,
+    /// Whose it is; none when it is not PDM's.
+    pub stamp: Option<Stamp>,
+}
+
+/// One DNSSEC key of a zone, without its private half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneKey {
+    /// The server's number for it.
+    pub id: u64,
+    /// DNSKEY flags: 257 for an entry point, 256 otherwise.
+    pub flags: u16,
+    /// Algorithm number.
+    pub algorithm: u8,
+    /// Signs.
+    pub active: bool,
+    /// Stands in the DNSKEY RRset.
+    pub published: bool,
+    /// Its DS with SHA-256, for entry points.
+    pub ds: Option<DsRecord>,
+    /// The DNSKEY RDATA in presentation form.
+    pub dnskey: String,
+}
+
+/// One line of the list of zones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSummary {
+    /// Apex, without the trailing dot.
+    pub name: String,
+    /// SOA serial.
+    pub serial: u32,
+    /// The allocation in its mark; none when it is not PDM's.
+    pub allocation: Option<String>,
+}
+
+/// What came of creating a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It is there now, as specified, and was not before.
+    New,
+    /// Something of that name is there; it was not touched.
+    Exists,
+}
+
+/// The servers that carry our zones. Calls are idempotent where their names say `ensure` or `remove`.
+#[async_trait]
+pub trait ZoneBackend: Send + Sync {
+    /// Create a signed zone in one call.
+    async fn create_zone(&self, spec: &ZoneSpec) -> Result<Created, Fault>;
+    /// Read a zone; none when it is missing.
+    async fn read_zone(&self, name: &ZoneName) -> Result<Option<ObservedZone>, Fault>;
+    /// The keys of a zone; none when it is missing.
+    async fn read_keys(&self, name: &ZoneName) -> Result<Option<Vec<ZoneKey>>, Fault>;
+    /// Change RRsets of a zone that carries `stamp.allocation`, atomically, and renew the stamp. `NotOurs` otherwise.
+    async fn change_zone(&self, name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<(), Fault>;
+    /// Make sure that a zone has an entry-point key and a signing key (somebody may have removed them).
+    async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault>;
+    /// Remove a zone that carries this allocation's stamp, or that is missing already. `NotOurs` otherwise.
+    async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault>;
+    /// All zones with their marks.
+    async fn list_zones(&self) -> Result<Vec<ZoneSummary>, Fault>;
+    /// Drop the answers that every instance remembers for a name and everything below it.
+    async fn flush(&self, name: &ZoneName) -> Result<(), Fault>;
+    /// Whether every instance answers its API, and with which version.
+    async fn health(&self) -> Result<String, Fault>;
+}
