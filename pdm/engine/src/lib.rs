@@ -1,1 +1,17 @@
-//! pdm-engine
+//! The engine: intents become rows, and one reconciler with no input makes the world agree with them.
+//!
+//! Nothing here names a technology: the store, the nameservers, the parent and the probe are ports.
+
+pub mod caller;
+pub mod engine;
+pub mod intents;
+mod reconcile;
+mod recover;
+pub mod settings;
+mod steps;
+mod sweep;
+pub mod token;
+mod waiters;
+
+pub use engine::{Engine, Parts};
+pub use recover::Recovered;

@@ -105,14 +105,12 @@ impl StepKind {
     }
 }
 
-/// The steps of each kind where the same servers carry parent and child.
+/// The steps of each kind where the same servers carry parent and child. Going forward there is one plan: what a
+/// step finds in order it leaves alone, so that first run, change and repair are the same.
 #[must_use]
 pub fn plan(kind: OperationKind) -> &'static [StepKind] {
     match kind {
-        OperationKind::Commit | OperationKind::Change => {
-            &[StepKind::EnsureZone, StepKind::EnsureParentNs, StepKind::EnsureParentDs, StepKind::AwaitChain]
-        }
-        OperationKind::Repair => &[
+        OperationKind::Commit | OperationKind::Change | OperationKind::Repair => &[
             StepKind::WithdrawStaleDs,
             StepKind::EnsureZone,
             StepKind::EnsureParentNs,

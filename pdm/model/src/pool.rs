@@ -60,6 +60,8 @@ pub struct Pool {
     pub reserved: Vec<String>,
     /// Names of brands that nobody may imitate.
     pub protected: Vec<String>,
+    /// Releases within an hour beyond which only an admin may go on: a run of them is more likely a mistake.
+    pub withdrawals_per_hour: u32,
     /// What to do about drift.
     pub drift: DriftPolicy,
     /// TTLs to write.
@@ -78,6 +80,7 @@ impl Pool {
             allow_addresses: Vec::new(),
             reserved: Vec::new(),
             protected: Vec::new(),
+            withdrawals_per_hour: 10,
             drift: DriftPolicy::Repair,
             ttls: Ttls::default(),
         }

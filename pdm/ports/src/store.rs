@@ -255,6 +255,7 @@ pub trait Store: Send + Sync {
         allocation: &str,
         generation: i64,
         conditions: Vec<Condition>,
+        observed: Observed,
         proof: Option<Proof>,
         audit: Vec<AuditEntry>,
     ) -> Result<bool, Fault>;

@@ -1,0 +1,176 @@
+//! The engine's parts in one place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use pdm_model::canonical::desired_rrsets;
+use pdm_model::{Allocation, DsRecord, Pool, RRset, ZoneName};
+use pdm_ports::store::Freeze;
+use pdm_ports::{Class, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::settings::Settings;
+use crate::token::TokenKey;
+use crate::waiters::{Keyed, Waiters};
+
+/// What the engine works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The servers that carry our zones.
+    pub zones: Arc<dyn ZoneBackend>,
+    /// Who edits the parents.
+    pub parent: Arc<dyn ParentSide>,
+    /// Asks real nameservers.
+    pub probe: Arc<dyn DnsProbe>,
+}
+
+/// Intents, workers and sweeps over one set of parts.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) parts: Parts,
+    pub(crate) tokens: TokenKey,
+    pub(crate) waiters: Waiters,
+    /// Rung when there may be work.
+    pub(crate) bell: Notify,
+    /// One permit for each operation driven at once.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Set at a graceful stop: drives end at the next step.
+    pub(crate) stopping: AtomicBool,
+    /// Set once the store was found not to be older than the DNS; no write happens before.
+    pub(crate) trusted: AtomicBool,
+    pub(crate) read_only: AtomicBool,
+    /// One drive at a time for an allocation: a superseded one may still have a call in flight.
+    pub(crate) busy: Keyed,
+    pub(crate) freezes: RwLock<Vec<Freeze>>,
+    /// The pool's own DS, read once; a roll of the pool's key clears it through a failed proof.
+    pub(crate) anchors: RwLock<BTreeMap<ZoneName, BTreeSet<DsRecord>>>,
+}
+
+impl Engine {
+    /// An engine that does nothing until [`Engine::run`].
+    #[must_use]
+    pub fn new(settings: Settings, parts: Parts, tokens: TokenKey) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(settings.parallel));
+        Arc::new(Self {
+            settings,
+            parts,
+            tokens,
+            waiters: Waiters::default(),
+            bell: Notify::new(),
+            slots,
+            stopping: AtomicBool::new(false),
+            trusted: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
+            busy: Keyed::default(),
+            freezes: RwLock::default(),
+            anchors: RwLock::default(),
+        })
+    }
+
+    /// What it was told at start.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.parts.store
+    }
+
+    /// The servers that carry our zones.
+    #[must_use]
+    pub fn zones(&self) -> &Arc<dyn ZoneBackend> {
+        &self.parts.zones
+    }
+
+    /// Who edits the parents.
+    #[must_use]
+    pub fn parent(&self) -> &Arc<dyn ParentSide> {
+        &self.parts.parent
+    }
+
+    /// True when the store is older than the DNS: nothing is changed until `pdm store recover`.
+    #[must_use]
+    pub fn read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// The pool an allocation was lent from. A pool that left the configuration is a fault, not a panic.
+    pub(crate) fn pool_of(&self, allocation: &Allocation) -> Result<&Pool, Fault> {
+        self.settings.pools.get(&allocation.pool).ok_or_else(|| {
+            Fault::new(
+                Class::Rejected,
+                "pool-not-configured",
+                format!("{} is no longer a pool here", allocation.pool),
+            )
+        })
+    }
+
+    /// What should be in an allocation's zone, besides SOA and keys.
+    #[must_use]
+    pub fn desired(&self, allocation: &Allocation) -> Vec<RRset> {
+        let ttls = self.settings.pools.get(&allocation.pool).map(|p| p.ttls).unwrap_or_default();
+        desired_rrsets(&allocation.fqdn, &self.settings.nameservers, allocation.served_target(), &ttls)
+    }
+
+    /// Where proofs in a pool start: the configured anchor, or the pool's own key as PowerDNS holds it.
+    pub(crate) async fn anchor(&self, pool: &ZoneName) -> Result<(BTreeSet<DsRecord>, &'static str), Fault> {
+        if let Some(anchor) = self.settings.anchors.get(pool) {
+            return Ok((anchor.clone(), "configured anchor"));
+        }
+        let known = self.anchors.read().unwrap_or_else(PoisonError::into_inner).get(pool).cloned();
+        if let Some(known) = known {
+            return Ok((known, "pool key"));
+        }
+        let ds = self.parts.parent.pool_ds(pool).await?;
+        self.anchors.write().unwrap_or_else(PoisonError::into_inner).insert(pool.clone(), ds.clone());
+        Ok((ds, "pool key"))
+    }
+
+    /// Read the pool's key again at the next proof.
+    pub(crate) fn forget_anchor(&self, pool: &ZoneName) {
+        self.anchors.write().unwrap_or_else(PoisonError::into_inner).remove(pool);
+    }
+
+    /// Whether writes for this pool are stopped. Known within one poll on every replica.
+    pub(crate) fn is_frozen(&self, pool: &ZoneName) -> bool {
+        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
+        freezes.iter().any(|f| f.pool.as_ref().is_none_or(|p| p == pool))
+    }
+
+    pub(crate) async fn refresh_freezes(&self) -> Result<(), Fault> {
+        let now = self.parts.store.freezes().await?;
+        *self.freezes.write().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+
+    /// What this process needs, and whether it answers, each by name.
+    pub async fn ready(&self) -> Vec<(&'static str, Result<String, String>)> {
+        let ask = async |what: &'static str, answer: Result<String, Fault>| {
+            (what, answer.map_err(|f| f.to_string()))
+        };
+        let patience = Duration::from_secs(3);
+        let late = |what: &str| Fault::transient("no-answer", format!("{what} did not answer within 3 s"));
+        let store = tokio::time::timeout(patience, self.parts.store.now());
+        let zones = tokio::time::timeout(patience, self.parts.zones.health());
+        let (store, zones) = tokio::join!(store, zones);
+        let store = store.unwrap_or_else(|_| Err(late("the store"))).map(|now| now.to_string());
+        let zones = zones.unwrap_or_else(|_| Err(late("PowerDNS")));
+        let age = if self.read_only() {
+            Err(Fault::new(
+                Class::Rejected,
+                "read-only",
+                "the store is older than the DNS; run `pdm store recover`",
+            ))
+        } else {
+            Ok("not older than the DNS".to_owned())
+        };
+        vec![ask("store", store).await, ask("powerdns", zones).await, ask("store-age", age).await]
+    }
+}

@@ -1,0 +1,124 @@
+//! Commit: from here on the name will be in the DNS.
+
+use std::sync::Arc;
+
+use pdm_model::{Allocation, AuditEntry, Event, OperationKind, Phase, Refusal, Target};
+use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
+use uuid::Uuid;
+
+use super::{Accepted, IntentError};
+use crate::caller::{Caller, Right};
+use crate::engine::Engine;
+
+impl Engine {
+    /// Give a reserved name its target. The same body again is the same answer.
+    ///
+    /// # Errors
+    /// A refusal with its code, or a fault of the store.
+    pub async fn commit(
+        self: &Arc<Self>,
+        caller: &Caller,
+        fqdn: &str,
+        token: &str,
+        target: Target,
+    ) -> Result<Accepted, IntentError> {
+        caller.must(Right::Commit)?;
+        self.must_trust_store()?;
+        let (name, _) = super::parse_fqdn(fqdn)?;
+        let before = self.visible(caller, &name).await?;
+        super::must_fit(self.tokens.fits(&before.id, token))?;
+        let allowed = &self.settings.pool(&before.pool)?.allow_addresses;
+        target.validate(allowed).map_err(|e| Refusal::new(e.code, e.detail).field(e.field))?;
+        let born = self.birth(&before, OperationKind::Commit);
+        let (actor, id) = (caller.actor.clone(), before.id.clone());
+        let decision = Arc::new(move |facts: &Facts| decide_commit(&id, &target, &born.0, &actor, facts));
+        let mut accepted = self.carry_out(&name, Wanted::default(), decision, born.1).await?;
+        // A repeated commit is answered with the operation of the first, also when that is over.
+        if let (None, Some(id)) = (&accepted.operation, &accepted.allocation.commit_operation) {
+            accepted.operation = self.parts.store.operation(id).await?;
+        }
+        Ok(accepted)
+    }
+
+    /// An operation to open, leased at birth when this process has a slot free: it then starts without a look for work.
+    pub(crate) fn birth(&self, allocation: &Allocation, kind: OperationKind) -> (NewOperation, Birth) {
+        let free = if self.may_work() && !self.is_frozen(&allocation.pool) {
+            self.slots.clone().try_acquire_owned().ok()
+        } else {
+            None
+        };
+        let token = Uuid::new_v4().simple().to_string();
+        let operation = NewOperation {
+            id: Uuid::now_v7().to_string(),
+            allocation: allocation.id.clone(),
+            fqdn: allocation.fqdn.clone(),
+            kind,
+            generation: 0,
+            lease: free.is_some().then(|| (token.clone(), self.settings.lease)),
+        };
+        let birth = Birth { id: operation.id.clone(), token, slot: free };
+        (operation, birth)
+    }
+
+    /// Decide, and drive at once what was leased at birth.
+    pub(crate) async fn carry_out(
+        self: &Arc<Self>,
+        name: &pdm_model::ZoneName,
+        wanted: Wanted,
+        decision: pdm_ports::store::Decision,
+        birth: Birth,
+    ) -> Result<Accepted, IntentError> {
+        let decided = self.parts.store.decide(name, wanted, decision).await??;
+        let allocation = decided.allocation.ok_or_else(|| super::lost("the intent"))?;
+        if let Some(operation) = &decided.operation
+            && operation.id == birth.id
+        {
+            self.start(operation.clone(), allocation.clone(), birth);
+        }
+        let operation = decided.operation;
+        Ok(Accepted { allocation, operation })
+    }
+}
+
+/// What a newly born operation has of this process.
+pub(crate) struct Birth {
+    pub id: String,
+    pub token: String,
+    pub slot: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+/// Pure.
+fn decide_commit(
+    id: &str,
+    target: &Target,
+    operation: &NewOperation,
+    actor: &str,
+    facts: &Facts,
+) -> Result<Write, Refusal> {
+    let mut live = super::same(facts, id)?;
+    super::must_not_be_expired(&live, facts.now)?;
+    match live.phase {
+        Phase::Reserved => {}
+        Phase::Provisioning | Phase::Delegating | Phase::Active => {
+            if live.committed.as_ref() == Some(target) {
+                return Ok(Write::default());
+            }
+            return Err(Refusal::new(
+                "already-committed",
+                format!("{} has another target; change it there", live.fqdn),
+            ));
+        }
+        Phase::Releasing | Phase::Quarantined | Phase::Freed => {
+            return Err(Refusal::new("reservation-expired", format!("{} was released", live.fqdn)));
+        }
+    }
+    live.phase = super::moved(&live, Event::Commit)?;
+    live.generation += 1;
+    live.target = Some(target.clone());
+    live.committed = Some(target.clone());
+    live.commit_operation = Some(operation.id.clone());
+    let detail = serde_json::to_string(target).unwrap_or_default();
+    let audit = vec![AuditEntry::new(actor, "commit", &live.fqdn, detail)];
+    let operation = NewOperation { generation: live.generation, ..operation.clone() };
+    Ok(Write { allocations: vec![live], operation: Some(operation), audit, ..Write::default() })
+}

@@ -1,0 +1,90 @@
+//! Release: supersedes whatever is open, and goes down in the safe order.
+
+use std::sync::Arc;
+
+use pdm_model::{Allocation, AuditEntry, Event, OperationKind, Phase, Refusal};
+use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
+
+use super::{Accepted, IntentError};
+use crate::caller::{Caller, Right, Role};
+use crate::engine::Engine;
+
+impl Engine {
+    /// Give a name back. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// A refusal with its code, or a fault of the store.
+    pub async fn release(
+        self: &Arc<Self>,
+        caller: &Caller,
+        fqdn: &str,
+        token: Option<&str>,
+    ) -> Result<Accepted, IntentError> {
+        caller.must(Right::Release)?;
+        self.must_trust_store()?;
+        let (name, _) = super::parse_fqdn(fqdn)?;
+        let before = self.visible(caller, &name).await?;
+        if before.phase == Phase::Freed {
+            return Err(super::not_found().into());
+        }
+        may_release(caller, &before, token.map(|t| self.tokens.fits(&before.id, t)))?;
+        let limit = match caller.role {
+            Role::Admin => u32::MAX,
+            Role::Provisioner | Role::Wizard | Role::Auditor | Role::Legacy => {
+                self.settings.pool(&before.pool)?.withdrawals_per_hour
+            }
+        };
+        let wanted = Wanted { releases_of: Some(before.pool.clone()), ..Wanted::default() };
+        let (operation, birth) = self.birth(&before, OperationKind::Release);
+        let (actor, id) = (caller.actor.clone(), before.id.clone());
+        let decision = Arc::new(move |facts: &Facts| decide_release(&id, &operation, limit, &actor, facts));
+        self.carry_out(&name, wanted, decision, birth).await
+    }
+}
+
+/// An owner's token or an admin needs no reservation token; a token that is given must fit.
+fn may_release(caller: &Caller, allocation: &Allocation, fits: Option<bool>) -> Result<(), Refusal> {
+    if let Some(fits) = fits {
+        return super::must_fit(fits);
+    }
+    let may = match caller.role {
+        Role::Admin => true,
+        Role::Legacy => allocation.legacy,
+        Role::Provisioner | Role::Wizard | Role::Auditor => caller.owner.as_ref() == Some(&allocation.owner),
+    };
+    if may { Ok(()) } else { Err(Refusal::new("token-mismatch", "give the reservation token of this name")) }
+}
+
+/// Pure.
+fn decide_release(
+    id: &str,
+    operation: &NewOperation,
+    limit: u32,
+    actor: &str,
+    facts: &Facts,
+) -> Result<Write, Refusal> {
+    let mut live = super::same(facts, id)?;
+    let was = live.phase;
+    live.phase = super::moved(&live, Event::Release)?;
+    match was {
+        // On its way, or gone: nothing to do again.
+        Phase::Releasing | Phase::Quarantined => return Ok(Write::default()),
+        Phase::Reserved => {
+            // A reclaimed name goes back into its quarantine, not to whoever comes next.
+            if live.quarantined_until.is_some_and(|until| until > facts.now) {
+                live.phase = Phase::Quarantined;
+            }
+            let audit = vec![AuditEntry::new(actor, "release", &live.fqdn, "the reservation")];
+            return Ok(Write { allocations: vec![live], audit, ..Write::default() });
+        }
+        Phase::Provisioning | Phase::Delegating | Phase::Active | Phase::Freed => {}
+    }
+    if facts.releases_last_hour >= limit {
+        let detail = format!("{} releases in this pool within the last hour", facts.releases_last_hour);
+        return Err(Refusal::new("too-many-withdrawals", detail).retry_after(600));
+    }
+    live.generation += 1;
+    let audit = vec![AuditEntry::new(actor, "release", &live.fqdn, format!("while {}", was.as_str()))];
+    let operation = Some(NewOperation { generation: live.generation, ..operation.clone() });
+    Ok(Write { allocations: vec![live], supersede: facts.open.is_some(), operation, audit })
+}

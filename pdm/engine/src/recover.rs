@@ -1,0 +1,124 @@
+//! Rebuilds a store that is older than the DNS from the stamps in the zones.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use pdm_model::{
+    Allocation, AuditEntry, LoadBalancer, Mode, Observed, Phase, RecordType, Target, Timestamp, ZoneName,
+};
+use pdm_ports::Fault;
+use pdm_ports::zone::{ObservedZone, Stamp};
+use tracing::{info, warn};
+
+use crate::engine::Engine;
+use crate::steps::ds_of;
+
+/// What a recovery did.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// Allocations that were put back or brought forward.
+    pub restored: u64,
+    /// Zones with our mark that could not be read back; somebody has to look.
+    pub orphans: Vec<String>,
+}
+
+impl Engine {
+    /// Put back every allocation that only its zone's stamp remembers, and place new operations after the DNS's mark.
+    ///
+    /// # Errors
+    /// The first fault of PowerDNS or the store; running it again goes on.
+    pub async fn recover(&self, actor: &str) -> Result<Recovered, Fault> {
+        let mut result = Recovered::default();
+        for summary in self.parts.zones.list_zones().await? {
+            if summary.allocation.is_none() {
+                continue;
+            }
+            let lost = |result: &mut Recovered| result.orphans.push(summary.name.clone());
+            let Ok(name) = ZoneName::parse(&summary.name) else {
+                lost(&mut result);
+                continue;
+            };
+            let Some(pool) = name.parent().filter(|p| self.settings.pools.contains_key(p)) else {
+                lost(&mut result);
+                continue;
+            };
+            let Some(zone) = self.parts.zones.read_zone(&name).await? else { continue };
+            let Some(stamp) = zone.stamp.clone().filter(|s| s.generation > 0) else {
+                warn!(zone = %name, "its stamp cannot be read");
+                lost(&mut result);
+                continue;
+            };
+            let keys = self.parts.zones.read_keys(&name).await?.unwrap_or_default();
+            let observed = Observed {
+                ds: ds_of(&keys),
+                parent: self.parts.parent.observe(&name).await?,
+                ..Observed::default()
+            };
+            let allocation = rebuilt(&name, &pool, stamp, &zone, observed);
+            let entry =
+                AuditEntry::new(actor, "recover", &name, format!("generation {}", allocation.generation));
+            if self.parts.store.restore(&allocation, entry).await? {
+                info!(zone = %name, "put back");
+                result.restored += 1;
+            }
+        }
+        for pool in self.settings.pools.keys() {
+            if let Some(mark) = self.parts.parent.mark(pool).await? {
+                self.parts.store.raise_mark(mark).await?;
+            }
+        }
+        self.read_only.store(false, std::sync::atomic::Ordering::Relaxed);
+        Ok(result)
+    }
+}
+
+/// An allocation as its zone tells it. Active, so that the sweep compares and proves it.
+fn rebuilt(
+    name: &ZoneName,
+    pool: &ZoneName,
+    stamp: Stamp,
+    zone: &ObservedZone,
+    observed: Observed,
+) -> Allocation {
+    let at_apex = |rtype: RecordType| -> BTreeSet<String> {
+        let dotted = name.dotted();
+        let set = zone.rrsets.iter().find(|r| r.owner == dotted && r.rtype == rtype);
+        set.map(|r| r.records.clone()).unwrap_or_default()
+    };
+    let v4 = at_apex(RecordType::A).into_iter().filter_map(|a| a.parse::<Ipv4Addr>().ok());
+    let v6 = at_apex(RecordType::Aaaa).into_iter().filter_map(|a| a.parse::<Ipv6Addr>().ok());
+    let mut v6: Vec<_> = v6.collect();
+    let mut load_balancers: Vec<LoadBalancer> = Vec::new();
+    let plain = |ipv4, ipv6| LoadBalancer { region: None, ipv4, ipv6, weight: None, country: Vec::new() };
+    for ipv4 in v4 {
+        let ipv6 = if v6.is_empty() { None } else { Some(v6.remove(0)) };
+        load_balancers.push(plain(Some(ipv4), ipv6));
+    }
+    load_balancers.extend(v6.into_iter().map(|ipv6| plain(None, Some(ipv6))));
+    let target = (!load_balancers.is_empty()).then_some(Target { load_balancers });
+    // A zone without addresses was suspended; its target is lost with the store and has to be given again.
+    let suspended = target.is_none().then(|| "recovered without addresses".to_owned());
+    Allocation {
+        id: stamp.allocation,
+        fqdn: name.clone(),
+        pool: pool.clone(),
+        mode: Mode::Pool,
+        owner: stamp.owner,
+        phase: Phase::Active,
+        generation: stamp.generation,
+        committed: target.clone(),
+        target,
+        commit_operation: None,
+        suspended,
+        legacy: false,
+        created_by: None,
+        request_key: None,
+        reserved_at: Timestamp::default(),
+        expires_at: Timestamp::default(),
+        quarantined_until: None,
+        conditions: Vec::new(),
+        observed,
+        proof: None,
+        updated_at: Timestamp::default(),
+    }
+}

@@ -1,0 +1,48 @@
+//! What the engine is told at start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use pdm_model::{DsRecord, Pool, Refusal, ZoneName};
+use pdm_ports::Server;
+
+/// What the engine is told at start. Nothing here changes while it runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The pools by name.
+    pub pools: BTreeMap<ZoneName, Pool>,
+    /// Nameserver names of every zone.
+    pub nameservers: Vec<ZoneName>,
+    /// Addresses to ask, with the names behind them.
+    pub servers: Vec<Server>,
+    /// Names of servers that are left out for maintenance.
+    pub skipped: Vec<String>,
+    /// True when the addresses come from the configuration.
+    pub private_view: bool,
+    /// Configured trust anchors by pool; a pool without one is trusted from its own key in PowerDNS.
+    pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
+    /// MNAME and RNAME of new zones, dotted.
+    pub soa: (String, String),
+    /// Operations driven at once by this process.
+    pub parallel: usize,
+    /// How long a lease holds. A call to PowerDNS takes less than a third of it.
+    pub lease: Duration,
+    /// Time between two looks for work that another replica left.
+    pub poll: Duration,
+    /// Time between two looks for drift.
+    pub sweep: Duration,
+    /// Age at which a proof is taken again.
+    pub proof_age: Duration,
+}
+
+impl Settings {
+    /// The pool of this name.
+    ///
+    /// # Errors
+    /// `unsupported-pool`.
+    pub fn pool(&self, name: &ZoneName) -> Result<&Pool, Refusal> {
+        self.pools
+            .get(name)
+            .ok_or_else(|| Refusal::new("unsupported-pool", format!("{name} is not a pool here")))
+    }
+}

@@ -1,0 +1,89 @@
+//! Waits until every nameserver's answers are as desired and validate from the trust anchor, over UDP and TCP.
+
+use std::time::Duration;
+
+use pdm_model::{Allocation, ConditionKind, Event, NotProved, Proof, Status, StepKind, Who};
+use pdm_ports::{Fault, ProofRequest};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::reconcile::backoff::doubled;
+use crate::reconcile::drive::{Outcome, Work};
+
+/// Looks in quick succession before the wait is written down: caches of a second or two should not cost a lease.
+const QUICK_LOOKS: u32 = 6;
+
+pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
+    let engine = work.engine.clone();
+    let attempts =
+        work.operation.steps.iter().find(|s| s.kind == StepKind::AwaitChain).map_or(0, |s| s.attempts);
+    let mut lacking = None;
+    for look in 0..QUICK_LOOKS {
+        if look > 0 {
+            tokio::time::sleep(doubled(Duration::from_millis(20), Duration::from_millis(300), look)).await;
+        }
+        // Questions begin after the last write was answered: `now` is taken here, not before.
+        match engine.prove(&work.allocation, work.operation.generation, work.now()).await? {
+            Ok(proof) => return Ok(proved(work, proof)),
+            Err(why) => lacking = Some(why),
+        }
+    }
+    let Some(why) = lacking else { return Err(Fault::transient("not-asked", "no server was asked")) };
+    if why.reason == "bogus" {
+        engine.forget_anchor(&work.allocation.pool);
+    }
+    let detail = describe(&why);
+    work.set(ConditionKind::ChainSecure, Status::False, &why.reason, detail.clone());
+    let who = if attempts > 5 { Who::Operator } else { Who::Nobody };
+    let again = doubled(Duration::from_millis(250), Duration::from_secs(15), attempts);
+    Ok(Outcome::Wait { reason: why.reason, detail, who, again, from_start: true })
+}
+
+fn proved(work: &mut Work, proof: Proof) -> Outcome {
+    for (kind, reason) in [
+        (ConditionKind::ZonePublished, "published"),
+        (ConditionKind::DelegationVisible, "delegated"),
+        (ConditionKind::ChainSecure, "proved"),
+        (ConditionKind::InSync, "as-desired"),
+    ] {
+        work.set(kind, Status::True, reason, "");
+    }
+    let evidence =
+        json!({ "queries": proof.queries, "servers": proof.servers.len(), "anchor": proof.anchor });
+    work.proof = Some(proof);
+    Outcome::Done { evidence, event: Some(Event::Proved), also: None }
+}
+
+/// What is lacking, in one line.
+pub(crate) fn describe(why: &NotProved) -> String {
+    format!("{} over {:?} about {}: {}", why.server, why.transport, why.question, why.detail)
+}
+
+impl Engine {
+    /// Ask every nameserver about an allocation, and validate.
+    pub(crate) async fn prove(
+        &self,
+        allocation: &Allocation,
+        generation: i64,
+        now: pdm_model::Timestamp,
+    ) -> Result<Result<Proof, NotProved>, Fault> {
+        let (anchor, anchor_name) = self.anchor(&allocation.pool).await?;
+        let request = ProofRequest {
+            zone: allocation.fqdn.clone(),
+            parent: allocation.pool.clone(),
+            anchor,
+            anchor_name: anchor_name.to_owned(),
+            desired: self.desired(allocation),
+            ds: allocation.observed.ds.iter().cloned().collect(),
+            soa: Some(self.settings.soa.clone()),
+            random_label: format!("pdm-{}", Uuid::new_v4().simple()),
+            servers: self.settings.servers.clone(),
+            skipped: self.settings.skipped.clone(),
+            generation,
+            private_view: self.settings.private_view,
+            now,
+        };
+        self.parts.probe.prove(&request).await
+    }
+}

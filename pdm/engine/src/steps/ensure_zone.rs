@@ -1,0 +1,110 @@
+//! Zone, keys and records as desired.
+//!
+//! If the process died after the POST, the next run finds a zone with our mark and converges. A zone with our mark
+//! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
+
+use pdm_model::canonical::diff;
+use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status};
+use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
+use pdm_ports::{Class, Fault};
+use serde_json::json;
+
+use super::ds_of;
+use crate::reconcile::drive::{Outcome, Work};
+
+pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
+    let zones = work.engine.parts.zones.clone();
+    let name = work.allocation.fqdn.clone();
+    let stamp = Stamp {
+        allocation: work.allocation.id.clone(),
+        owner: work.allocation.owner.clone(),
+        generation: work.operation.generation,
+    };
+    let desired = work.engine.desired(&work.allocation);
+    // A first commit usually finds nothing: creating is then one call, and its answer is the observation.
+    let first = work.operation.kind == OperationKind::Commit && work.allocation.observed.ds.is_empty();
+    let mut wrote = "nothing";
+    let mut seen = if first { None } else { zones.read_zone(&name).await? };
+    if let Some(zone) =
+        seen.take_if(|z| z.stamp.as_ref().is_some_and(|s| s.allocation == stamp.allocation) && !has_soa(z))
+    {
+        drop(zone);
+        zones.remove_zone(&name, &stamp.allocation).await?;
+    }
+    if seen.is_none() {
+        match create(work, &desired, &stamp).await? {
+            Created::New => wrote = "zone",
+            Created::Exists => seen = zones.read_zone(&name).await?,
+        }
+    }
+    if let Some(zone) = &seen {
+        must_be_ours(zone, &stamp)?;
+        if !has_soa(zone) {
+            zones.remove_zone(&name, &stamp.allocation).await?;
+            return Err(Fault::transient(
+                "half-created-zone",
+                "a zone without SOA was removed; it is made again",
+            ));
+        }
+        let changes = diff(&name, &desired, &zone.rrsets);
+        if !changes.is_empty() || zone.stamp.as_ref() != Some(&stamp) {
+            zones.change_zone(&name, &changes, &stamp).await?;
+            zones.flush(&name).await?;
+            wrote = if changes.is_empty() { "stamp" } else { "records" };
+        }
+    }
+    let mut keys = zones.read_keys(&name).await?;
+    if keys.as_ref().is_some_and(|k| ds_of(k).is_empty() || !signs(k)) {
+        zones.ensure_signed(&name, &stamp).await?;
+        keys = zones.read_keys(&name).await?;
+        wrote = "keys";
+    }
+    let ds = keys.as_deref().map(ds_of).unwrap_or_default();
+    if ds.is_empty() {
+        return Err(Fault::transient("no-keys", "the zone has no key that could have a DS"));
+    }
+    let fresh_keys = !work.allocation.observed.ds.is_empty() && work.allocation.observed.ds != ds;
+    if fresh_keys && let Some(ttl) = work.allocation.observed.dnskey_ttl {
+        // Caches may hold the DNSKEY RRset of the zone that was here before; a DS now would be bogus for them.
+        let safe = work.now() + ttl.wait();
+        let later = work.allocation.observed.ds_not_before.map_or(safe, |old| old.max(safe));
+        work.allocation.observed.ds_not_before = Some(later);
+    }
+    work.allocation.observed.ds.clone_from(&ds);
+    work.allocation.observed.serial = None;
+    work.set(ConditionKind::ZonePublished, Status::True, "published", "");
+    let evidence = json!({ "wrote": wrote, "rrsets": desired.len(), "ds": ds });
+    Ok(Outcome::Done { evidence, event: Some(Event::Published), also: None })
+}
+
+async fn create(work: &Work, desired: &[RRset], stamp: &Stamp) -> Result<Created, Fault> {
+    let spec = ZoneSpec {
+        name: work.allocation.fqdn.clone(),
+        rrsets: desired.to_vec(),
+        negative: work.engine.pool_of(&work.allocation)?.ttls.negative,
+        stamp: stamp.clone(),
+    };
+    work.engine.parts.zones.create_zone(&spec).await
+}
+
+fn has_soa(zone: &ObservedZone) -> bool {
+    zone.rrsets.iter().any(|r| r.rtype == RecordType::Soa)
+}
+
+fn signs(keys: &[pdm_ports::zone::ZoneKey]) -> bool {
+    keys.iter().any(|k| k.active && k.flags == 256) || keys.iter().all(|k| k.flags == 257)
+}
+
+/// A zone of another allocation, or of nobody we know, is never adopted.
+fn must_be_ours(zone: &ObservedZone, stamp: &Stamp) -> Result<(), Fault> {
+    match &zone.stamp {
+        Some(found) if found.allocation == stamp.allocation => Ok(()),
+        Some(found) => {
+            let detail = format!("the zone belongs to allocation {}", found.allocation);
+            Err(Fault::new(Class::NotOurs, "zone-not-ours", detail))
+        }
+        None => {
+            Err(Fault::new(Class::NotOurs, "zone-not-ours", "a zone of this name exists and is not PDM's"))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The steps. Every `ensure` observes, compares, writes and observes; every `await` only looks.
+
+pub(crate) mod await_chain;
+mod await_ds_gone;
+mod ensure_parent;
+mod ensure_zone;
+mod remove;
+mod withdraw_ds;
+
+use std::collections::BTreeSet;
+
+use pdm_model::{DsRecord, StepKind};
+use pdm_ports::zone::ZoneKey;
+use pdm_ports::{Fault, Server};
+
+use crate::reconcile::drive::{Outcome, Work};
+
+/// Run one step.
+pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Fault> {
+    match step {
+        StepKind::WithdrawStaleDs => withdraw_ds::stale(work).await,
+        StepKind::EnsureZone => ensure_zone::run(work).await,
+        StepKind::EnsureParentNs => ensure_parent::ns(work).await,
+        StepKind::EnsureParentDs => ensure_parent::ds(work).await,
+        StepKind::AwaitChain => await_chain::run(work).await,
+        StepKind::WithdrawParentDs => withdraw_ds::all(work).await,
+        StepKind::AwaitDsGone => await_ds_gone::run(work).await,
+        StepKind::RemoveDelegationAndZone => remove::run(work).await,
+    }
+}
+
+/// The DS set that a zone's keys call for: entry points that are published and sign.
+pub(crate) fn ds_of(keys: &[ZoneKey]) -> Vec<DsRecord> {
+    let set: BTreeSet<_> =
+        keys.iter().filter(|k| k.active && k.published).filter_map(|k| k.ds.clone()).collect();
+    set.into_iter().collect()
+}
+
+/// Nameserver names of a server, for people.
+pub(crate) fn called(server: &Server) -> String {
+    format!("{} ({})", server.names.join(", "), server.address)
+}

@@ -1,0 +1,321 @@
+//! Looks at everything that should be still, over and over: deadlines, drift, proofs that grow old.
+//!
+//! One list of zones and one of delegations a sweep; a zone is read in full only when its serial moved. Keys do not
+//! move a serial, so the DNSKEY RRset of every Sovereign is asked for at one server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use pdm_model::canonical::{Change, diff};
+use pdm_model::{
+    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, OperationKind, Phase, Status, Timestamp,
+    ZoneName, set_condition,
+};
+use pdm_ports::store::{Facts, Filter, NewOperation, Wanted, Write};
+use pdm_ports::zone::ZoneSummary;
+use pdm_ports::{Class, Fault};
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use crate::caller::{Caller, Role};
+use crate::engine::Engine;
+use crate::steps::await_chain::describe;
+
+/// Rows read at once.
+const PAGE: u32 = 200;
+/// Looks at the DNS in flight at once.
+const LOOKS: usize = 8;
+/// Proofs taken again in one sweep, at most: a sweep must end before the next begins.
+const PROOFS: usize = 200;
+
+/// What a sweep saw in one look at everything.
+struct Seen {
+    zones: HashMap<String, ZoneSummary>,
+    delegations: HashMap<ZoneName, Delegation>,
+}
+
+/// One difference between what PDM wrote and what is there.
+struct Drift {
+    reason: &'static str,
+    detail: String,
+}
+
+impl Engine {
+    pub(crate) async fn sweep_for_ever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if self.may_work()
+                && let Err(fault) = self.sweep().await
+            {
+                debug!(%fault, "sweep cut short");
+                metrics::counter!("pdm_sweep_faults_total").increment(1);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.sweep) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    async fn sweep(self: &Arc<Self>) -> Result<(), Fault> {
+        let store = &self.parts.store;
+        while store.expire(500).await? >= 500 {}
+        store.prune().await?;
+        let seen = self.look_at_everything().await?;
+        let now = store.now().await?;
+        let mut after = None;
+        let mut proofs = 0;
+        let mut known = std::collections::HashSet::new();
+        loop {
+            let filter = Filter { after: after.clone(), limit: PAGE, ..Filter::default() };
+            let page = store.allocations(&filter).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.fqdn.as_str().to_owned());
+            known.extend(page.iter().filter(|a| a.phase != Phase::Freed).map(|a| a.id.clone()));
+            let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();
+            let due = |a: &Allocation| {
+                let old = a.proof.as_ref().is_none_or(|p| now.since(p.begun_at) > self.settings.proof_age);
+                old || !holds(a, ConditionKind::ChainSecure)
+            };
+            let mut looks = stream::iter(active.into_iter().map(|a| {
+                let again = due(&a) && proofs < PROOFS;
+                proofs += usize::from(again);
+                self.look_at_one(a, &seen, now, again)
+            }))
+            .buffer_unordered(LOOKS);
+            while let Some(result) = looks.next().await {
+                result?;
+            }
+        }
+        let orphans =
+            seen.zones.values().filter(|z| z.allocation.as_ref().is_some_and(|id| !known.contains(id)));
+        let orphans: Vec<_> = orphans.map(|z| z.name.as_str()).collect();
+        metrics::gauge!("pdm_orphan_zones").set(f64::from(u32::try_from(orphans.len()).unwrap_or(u32::MAX)));
+        if !orphans.is_empty() {
+            warn!(
+                count = orphans.len(),
+                first = orphans[0],
+                "zones with our mark and without an allocation; never deleted"
+            );
+        }
+        metrics::gauge!("pdm_last_sweep_timestamp_seconds").set(now.0 as f64 / 1000.0);
+        Ok(())
+    }
+
+    async fn look_at_everything(&self) -> Result<Seen, Fault> {
+        let zones = self.parts.zones.list_zones().await?;
+        let zones = zones.into_iter().map(|z| (z.name.clone(), z)).collect();
+        let mut delegations = HashMap::new();
+        for pool in self.settings.pools.keys() {
+            delegations.extend(self.parts.parent.delegations(pool).await?);
+        }
+        Ok(Seen { zones, delegations })
+    }
+
+    async fn look_at_one(
+        self: &Arc<Self>,
+        mut allocation: Allocation,
+        seen: &Seen,
+        now: Timestamp,
+        prove: bool,
+    ) -> Result<(), Fault> {
+        let before = (allocation.conditions.clone(), allocation.observed.clone());
+        let drift = self.drift(&mut allocation, seen).await?;
+        let mut audit = Vec::new();
+        let mut proof = None;
+        if let Some(found) = &drift {
+            let news = set_condition(
+                &mut allocation.conditions,
+                ConditionKind::InSync,
+                Status::False,
+                found.reason,
+                found.detail.clone(),
+                now,
+            );
+            if news {
+                let detail = format!("{}: {}", found.reason, found.detail);
+                warn!(zone = %allocation.fqdn, reason = found.reason, detail = found.detail, "drift");
+                metrics::counter!("pdm_drift_total", "reason" => found.reason).increment(1);
+                audit.push(AuditEntry::new("pdm", "drift", &allocation.fqdn, detail));
+            }
+        } else {
+            set_condition(
+                &mut allocation.conditions,
+                ConditionKind::InSync,
+                Status::True,
+                "as-desired",
+                "",
+                now,
+            );
+        }
+        if prove || drift.is_some() {
+            match self.prove(&allocation, allocation.generation, now).await? {
+                Ok(receipt) => {
+                    set_condition(
+                        &mut allocation.conditions,
+                        ConditionKind::ChainSecure,
+                        Status::True,
+                        "proved",
+                        "",
+                        now,
+                    );
+                    proof = Some(receipt);
+                }
+                Err(why) => {
+                    if why.reason == "bogus" {
+                        self.forget_anchor(&allocation.pool);
+                    }
+                    let detail = describe(&why);
+                    let kind = ConditionKind::ChainSecure;
+                    if set_condition(
+                        &mut allocation.conditions,
+                        kind,
+                        Status::False,
+                        &why.reason,
+                        detail.clone(),
+                        now,
+                    ) {
+                        error!(zone = %allocation.fqdn, reason = why.reason, detail, "no longer proved");
+                        audit.push(AuditEntry::new("pdm", "unproved", &allocation.fqdn, detail));
+                    }
+                }
+            }
+        }
+        if (&allocation.conditions, &allocation.observed) != (&before.0, &before.1) || proof.is_some() {
+            let id = allocation.id.clone();
+            let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
+            self.parts.store.note(&id, allocation.generation, conditions, observed, proof, audit).await?;
+        }
+        if let Some(found) = drift
+            && self.pool_of(&allocation)?.drift == DriftPolicy::Repair
+        {
+            self.repair(&allocation, &found).await?;
+        }
+        Ok(())
+    }
+
+    /// The first thing that is not as PDM wrote it.
+    async fn drift(&self, allocation: &mut Allocation, seen: &Seen) -> Result<Option<Drift>, Fault> {
+        let found = |reason, detail: String| Ok(Some(Drift { reason, detail }));
+        let name = allocation.fqdn.clone();
+        let Some(zone) = seen.zones.get(name.as_str()) else {
+            // The list may be older than a zone made meanwhile.
+            if self.parts.zones.read_keys(&name).await?.is_some() {
+                return Ok(None);
+            }
+            return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
+        };
+        if zone.allocation.as_ref() != Some(&allocation.id) {
+            return found(
+                "zone-not-ours",
+                "the zone no longer carries the mark of this allocation".to_owned(),
+            );
+        }
+        let wanted: std::collections::BTreeSet<_> = self.settings.nameservers.iter().cloned().collect();
+        let parent = seen.delegations.get(&name).cloned().unwrap_or_default();
+        let ds: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
+        if parent.ns != wanted {
+            return found("delegation-changed", format!("the parent holds {:?} as NS", parent.ns));
+        }
+        if parent.ds != ds {
+            return found(
+                "ds-changed",
+                format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds),
+            );
+        }
+        if allocation.observed.serial != Some(zone.serial) {
+            let Some(full) = self.parts.zones.read_zone(&name).await? else {
+                return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
+            };
+            let changes = diff(&name, &self.desired(allocation), &full.rrsets);
+            if !changes.is_empty() {
+                return found("records-changed", listed(&changes));
+            }
+            allocation.observed.serial = Some(full.serial);
+        }
+        let one = &self.settings.servers[..self.settings.servers.len().min(1)];
+        let keys = self.parts.probe.keys(&name, one).await;
+        if let Some(served) = keys.first().and_then(|k| k.ds_of_keys.as_ref())
+            && !served.is_superset(&ds)
+        {
+            // The probe asks caches too; what PowerDNS holds decides.
+            let held = self.parts.zones.read_keys(&name).await?;
+            let held = crate::steps::ds_of(held.as_deref().unwrap_or_default());
+            if held != allocation.observed.ds {
+                return found(
+                    "keys-changed",
+                    format!("PowerDNS holds keys for {held:?}, the parent has {ds:?}"),
+                );
+            }
+        }
+        Ok(None)
+    }
+
+    async fn repair(self: &Arc<Self>, allocation: &Allocation, drift: &Drift) -> Result<(), Fault> {
+        let (operation, birth) = self.birth(allocation, OperationKind::Repair);
+        let (id, generation) = (allocation.id.clone(), allocation.generation);
+        let detail = format!("{}: {}", drift.reason, drift.detail);
+        let decision = Arc::new(move |facts: &Facts| {
+            let mut write = Write::default();
+            let Some(live) = &facts.live else { return Ok(write) };
+            // Somebody else is at it, or what should be has changed meanwhile.
+            if facts.open.is_some()
+                || live.id != id
+                || live.generation != generation
+                || live.phase != Phase::Active
+            {
+                return Ok(write);
+            }
+            write.operation = Some(NewOperation { generation, ..operation.clone() });
+            write.audit.push(AuditEntry::new("pdm", "repair", &live.fqdn, detail.clone()));
+            Ok(write)
+        });
+        match self.carry_out(&allocation.fqdn, Wanted::default(), decision, birth).await {
+            Ok(_) => info!(zone = %allocation.fqdn, reason = drift.reason, "repair begun"),
+            Err(crate::intents::IntentError::Refused(refusal)) => debug!(%refusal, "no repair"),
+            Err(crate::intents::IntentError::Fault(fault)) => return Err(fault),
+        }
+        Ok(())
+    }
+
+    /// PDM itself as an actor, for the audit log.
+    #[must_use]
+    pub fn itself() -> Caller {
+        Caller { actor: "pdm".to_owned(), role: Role::Admin, owner: None, pool: None }
+    }
+}
+
+fn holds(allocation: &Allocation, kind: ConditionKind) -> bool {
+    allocation.conditions.iter().any(|c| c.kind == kind && c.status == Status::True)
+}
+
+fn listed(changes: &[Change]) -> String {
+    let one = |change: &Change| match change {
+        Change::Replace(rrset) => format!("{} {} is not as written", rrset.owner, rrset.rtype),
+        Change::Delete(owner, rtype) => format!("{owner} {rtype} competes with what PDM wrote"),
+    };
+    let mut lines: Vec<_> = changes.iter().take(5).map(one).collect();
+    if changes.len() > 5 {
+        lines.push(format!("and {} more", changes.len() - 5));
+    }
+    lines.join("; ")
+}
+
+impl Engine {
+    /// Compare the store with the marks in the pools; an older store makes everything read-only.
+    pub(crate) async fn compare_store_with_dns(&self) -> Result<(), Fault> {
+        let ours = self.parts.store.mark().await?;
+        for pool in self.settings.pools.keys() {
+            if let Some(theirs) = self.parts.parent.mark(pool).await?
+                && theirs > ours
+            {
+                error!(%pool, theirs, ours, "the store is older than the DNS: read-only until `pdm store recover`");
+                self.read_only.store(true, std::sync::atomic::Ordering::Relaxed);
+                return Err(Fault::new(Class::Rejected, "read-only", "the store is older than the DNS"));
+            }
+        }
+        self.trusted.store(true, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+}

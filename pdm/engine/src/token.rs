@@ -1,0 +1,45 @@
+//! Reservation tokens: HMAC(key, allocation id). Recomputed, never stored, never listed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+
+/// Makes and checks reservation tokens.
+pub struct TokenKey(hmac::Key);
+
+impl TokenKey {
+    /// From at least 32 secret octets.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The token of an allocation.
+    #[must_use]
+    pub fn token(&self, allocation: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, allocation.as_bytes()).as_ref())
+    }
+
+    /// Whether `token` belongs to the allocation; in constant time.
+    #[must_use]
+    pub fn fits(&self, allocation: &str, token: &str) -> bool {
+        URL_SAFE_NO_PAD
+            .decode(token.trim())
+            .is_ok_and(|given| hmac::verify(&self.0, allocation.as_bytes(), &given).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_fits_its_own_allocation_only() {
+        let key = TokenKey::new(&[7; 32]);
+        let token = key.token("a");
+        assert!(key.fits("a", &token));
+        assert!(!key.fits("b", &token));
+        assert!(!TokenKey::new(&[8; 32]).fits("a", &token));
+        assert!(!key.fits("a", "") && !key.fits("a", "%%%"));
+    }
+}
