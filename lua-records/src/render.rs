@@ -1,0 +1,163 @@
+//! Model and version to the content of LUA records.
+//!
+//! Two forms. Where one call of PowerDNS says exactly what the model means, that call:
+//!
+//! ```text
+//! A "ifportup(443,{'192.0.2.1','192.0.2.2'},{selector='all',backupSelector='all',timeout='2'}) -- pdm1 ..."
+//! ```
+//!
+//! Otherwise a short script ([`crate::script`]) that asks for the state of every address and chooses itself. What both
+//! hold to: one string on one line; only numbers, addresses printed by the standard library, fixed words and
+//! [`PlainText`](crate::PlainText) are written; every address is checked at every query, so that a standby is known
+//! to be up before it is needed; every call in one record has the same options, because PowerDNS keeps one check for
+//! each (address, URL, options) and would otherwise check twice.
+//!
+//! The comment at the end names strategy, all-down rule and regions with their number of addresses: Lua has no need
+//! of it, [`read`](crate::read()) has.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::check::Probe;
+use crate::model::{AllDown, Failover, UntilChecked};
+use crate::script;
+use crate::terms::{RecordType, Strategy};
+use crate::version::{Lack, Server, Version, lacks};
+
+/// Begins the comment; the number changes when the text changes its meaning.
+pub(crate) const MARK: &str = " -- pdm1 ";
+
+/// One LUA record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The type that it answers.
+    pub rtype: RecordType,
+    /// Content of the LUA record: the type, a space, one quoted string.
+    pub content: String,
+    /// Seconds.
+    pub ttl: u32,
+}
+
+/// The LUA records of `failover`: one for each address family that its regions have.
+///
+/// # Errors
+/// Everything that `server` lacks for this policy.
+pub fn render(failover: &Failover, server: &Server) -> Result<Vec<Rendered>, Vec<Lack>> {
+    let lacks = lacks(failover, server);
+    if !lacks.is_empty() {
+        return Err(lacks);
+    }
+    let dialect = Dialect::of(server.version);
+    let types = failover.record_types().into_iter();
+    Ok(types
+        .map(|rtype| Rendered { rtype, content: content(failover, rtype, dialect), ttl: failover.ttl })
+        .collect())
+}
+
+/// What differs in the text between versions, beyond options that only newer ones have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// 4.7 to 5.0: a health function answers something even when everything is down.
+    AlwaysAnswers,
+    /// From 5.1: `backupSelector='empty'`.
+    EmptySelector,
+}
+
+impl Dialect {
+    pub(crate) const ALL: [Self; 2] = [Self::AlwaysAnswers, Self::EmptySelector];
+
+    fn of(version: Version) -> Self {
+        if version < Version::new(5, 1) { Self::AlwaysAnswers } else { Self::EmptySelector }
+    }
+}
+
+/// Content of the record of one type.
+pub(crate) fn content(failover: &Failover, rtype: RecordType, dialect: Dialect) -> String {
+    let code = match single_call(failover, rtype, dialect) {
+        Some(call) => call,
+        None => script::script(failover, rtype, dialect),
+    };
+    format!("{rtype} \"{code}{MARK}{}\"", comment(failover, rtype))
+}
+
+/// The whole policy as one call, where there is one that means the same.
+fn single_call(failover: &Failover, rtype: RecordType, dialect: Dialect) -> Option<String> {
+    if !failover.reserve().is_empty() || failover.is_by_weight() {
+        return None;
+    }
+    let backup = match &failover.all_down {
+        AllDown::All => "all",
+        AllDown::Empty if dialect == Dialect::EmptySelector => "empty",
+        AllDown::Empty | AllDown::First | AllDown::Fallback(_) => return None,
+    };
+    let selector = match failover.strategy {
+        Strategy::All => "all",
+        Strategy::RoundRobin => "random",
+        Strategy::Hashed => "hashed",
+        Strategy::Nearest => "pickclosest",
+        Strategy::Ordered | Strategy::Weighted | Strategy::Geo => return None,
+    };
+    let addresses = list(&failover.addresses(rtype));
+    Some(format!("{}{addresses},{})", call(failover), options(failover, selector, backup)))
+}
+
+/// The health function up to its list of addresses.
+pub(crate) fn call(failover: &Failover) -> String {
+    match &failover.check.probe {
+        Probe::Tcp { port } => format!("ifportup({port},"),
+        Probe::Http(http) => format!("ifurlup('{}',", http.url()),
+    }
+}
+
+/// The options table. Values are strings, as PowerDNS documents them.
+pub(crate) fn options(failover: &Failover, selector: &str, backup: &str) -> String {
+    let check = &failover.check;
+    let mut table = format!("{{selector='{selector}',backupSelector='{backup}',timeout='{}'", check.timeout);
+    let mut put = |name: &str, value: &dyn std::fmt::Display| {
+        // Writing to a String cannot fail.
+        let _ = write!(table, ",{name}='{value}'");
+    };
+    if let Some(interval) = check.interval {
+        put("interval", &interval);
+    }
+    if check.failures > 1 {
+        put("minimumFailures", &check.failures);
+    }
+    if failover.until_checked == UntilChecked::Fail {
+        put("failOnIncompleteCheck", &"true");
+    }
+    match &check.probe {
+        Probe::Tcp { .. } => {}
+        Probe::Http(http) => {
+            if let Some(text) = &http.expect_text {
+                put("stringmatch", text);
+            }
+            if let Some(agent) = &http.user_agent {
+                put("useragent", agent);
+            }
+            if let Some(status) = http.expect_status {
+                put("httpcode", &status);
+            }
+        }
+    }
+    table.push('}');
+    table
+}
+
+/// A Lua list of addresses.
+pub(crate) fn list(addresses: &[IpAddr]) -> String {
+    let quoted: Vec<_> = addresses.iter().map(|address| format!("'{address}'")).collect();
+    format!("{{{}}}", quoted.join(","))
+}
+
+/// Strategy, all-down rule, then each region with its number of addresses; `/` stands before the reserve.
+fn comment(failover: &Failover, rtype: RecordType) -> String {
+    let mut words = vec![failover.strategy.as_str().to_owned(), failover.all_down.as_str().to_owned()];
+    for (index, region) in failover.regions.iter().enumerate() {
+        if index == failover.front {
+            words.push("/".to_owned());
+        }
+        words.push(format!("{}:{}", region.name, region.addresses(rtype).len()));
+    }
+    words.join(" ")
+}
