@@ -1,2 +1,35 @@
-//! The `pdm` binary.
-fn main() {}
+//! The `pdm` binary: the daemon and its command line.
+
+mod cli;
+mod clock;
+mod compose;
+mod config;
+mod crash;
+mod embedded;
+mod failure;
+mod guard;
+mod servers;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // A second provider cannot be there yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Two workers: the work is waiting, and memory is counted.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(cli)),
+        Err(error) => Err(failure::Failure::refused(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pdm: {failure}");
+            failure.status()
+        }
+    }
+}

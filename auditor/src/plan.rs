@@ -1,0 +1,290 @@
+//! What is asked in a proof, and what each answer must be. A pure function of the request.
+
+use std::collections::BTreeSet;
+
+use pdm_dnssec::{Name, rtype};
+use pdm_model::canonical::CANONICAL_LABELS;
+use pdm_model::rrset::owner_in;
+use pdm_model::{DsRecord, RRset, RecordType};
+use pdm_ports::probe::ProofRequest;
+use pdm_ports::{Class, Fault};
+
+use crate::wire::Question;
+
+/// Everything to ask one server.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The parent's keys; asked when they are not known already.
+    pub(crate) parent_keys: Question,
+    /// The child's DS, its keys, its SOA, then the rest: each rests on those before.
+    pub(crate) items: Vec<Item>,
+    pub(crate) ds: BTreeSet<DsRecord>,
+    pub(crate) anchor: BTreeSet<DsRecord>,
+    pub(crate) zone: Name,
+    /// Seconds.
+    pub(crate) now: i64,
+}
+
+/// One question with its expectation.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) question: Question,
+    pub(crate) expect: Expect,
+}
+
+/// What an answer must be.
+#[derive(Debug)]
+pub(crate) enum Expect {
+    /// The DS set of the request, signed by the parent.
+    Ds,
+    /// A DNSKEY RRset that the DS set vouches for.
+    Keys,
+    /// A SOA, with these MNAME and RNAME if given.
+    Soa(Option<(Name, Name)>),
+    /// This RRset, standing in the zone.
+    Set(Want),
+    /// This RRset, made from the wildcard of the zone.
+    FromWildcard(Want),
+    /// A signed denial.
+    Absent,
+}
+
+/// The content of an RRset.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    pub(crate) ttl: u32,
+    /// RDATA in canonical form and order; none when the server computes it (LUA).
+    pub(crate) records: Option<Vec<Vec<u8>>>,
+}
+
+impl Plan {
+    /// The questions of a request.
+    ///
+    /// # Errors
+    /// A `Bug` or `Unsupported` fault when something desired cannot be asked for or compared.
+    pub(crate) fn of(request: &ProofRequest) -> Result<Self, Fault> {
+        let zone = Name::from(&request.zone);
+        let soa = match &request.soa {
+            Some((mname, rname)) => Some((name(mname)?, name(rname)?)),
+            None => None,
+        };
+        let mut items = vec![
+            Item { question: Question::new(zone.clone(), rtype::DS), expect: Expect::Ds },
+            Item { question: Question::new(zone.clone(), rtype::DNSKEY), expect: Expect::Keys },
+            Item { question: Question::new(zone.clone(), rtype::SOA), expect: Expect::Soa(soa) },
+        ];
+        let star = owner_in(&request.zone, "*");
+        let random = name(&owner_in(&request.zone, &request.random_label))?;
+        let mut addresses = false;
+        for rrset in &request.desired {
+            let owner = name(&rrset.owner)?;
+            if !owner.is_at_or_below(&zone) {
+                return Err(bug(format!("{owner} is outside of {zone}")));
+            }
+            for (number, want) in wants(rrset)? {
+                let is_address = matches!(number, rtype::A | rtype::AAAA);
+                addresses |= is_address;
+                items.push(Item {
+                    question: Question::new(owner.clone(), number),
+                    expect: Expect::Set(want.clone()),
+                });
+                if is_address && rrset.owner == star {
+                    items.push(Item {
+                        question: Question::new(random.clone(), number),
+                        expect: Expect::FromWildcard(want),
+                    });
+                }
+            }
+        }
+        if !addresses {
+            // A suspended Sovereign answers for none of its names, on no server.
+            let labels = CANONICAL_LABELS.iter().copied().chain([request.random_label.as_str()]);
+            for label in labels {
+                let owner = name(&owner_in(&request.zone, label))?;
+                for number in [rtype::A, rtype::AAAA] {
+                    items.push(Item { question: Question::new(owner.clone(), number), expect: Expect::Absent });
+                }
+            }
+        }
+        Ok(Self {
+            parent_keys: Question::new(Name::from(&request.parent), rtype::DNSKEY),
+            items,
+            ds: request.ds.clone(),
+            anchor: request.anchor.clone(),
+            zone,
+            now: request.now.0.div_euclid(1000),
+        })
+    }
+}
+
+fn bug(detail: String) -> Fault {
+    Fault::new(Class::Bug, "probe-request", detail)
+}
+
+fn name(text: &str) -> Result<Name, Fault> {
+    Name::parse(text).ok_or_else(|| bug(format!("{text:?} is not a name")))
+}
+
+/// The types to ask for and what must come. A LUA RRset is asked for by the types that it makes.
+fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
+    let ttl = rrset.ttl.seconds();
+    if rrset.rtype == RecordType::Lua {
+        let made = rrset.records.iter().map(|content| {
+            match content.split_ascii_whitespace().next() {
+                Some("A") => Ok(rtype::A),
+                Some("AAAA") => Ok(rtype::AAAA),
+                _ => Err(unsupported(rrset)),
+            }
+        });
+        let made: BTreeSet<u16> = made.collect::<Result<_, _>>()?;
+        return Ok(made.into_iter().map(|number| (number, Want { ttl, records: None })).collect());
+    }
+    let number = match &rrset.rtype {
+        RecordType::A => rtype::A,
+        RecordType::Aaaa => rtype::AAAA,
+        RecordType::Ns => rtype::NS,
+        RecordType::Txt => rtype::TXT,
+        RecordType::Other(text) if text == "CNAME" => rtype::CNAME,
+        RecordType::Ds | RecordType::Soa | RecordType::Lua | RecordType::Dnskey | RecordType::Other(_) => {
+            return Err(unsupported(rrset));
+        }
+    };
+    let mut records = rrset
+        .records
+        .iter()
+        .map(|content| rdata(number, content).ok_or_else(|| bug(format!("{content:?} is not of type {}", rrset.rtype))))
+        .collect::<Result<Vec<_>, _>>()?;
+    records.sort_unstable();
+    records.dedup();
+    Ok(vec![(number, Want { ttl, records: Some(records) })])
+}
+
+fn unsupported(rrset: &RRset) -> Fault {
+    let detail = format!("{} {} cannot be compared with an answer", rrset.owner, rrset.rtype);
+    Fault::new(Class::Unsupported, "probe-type", detail)
+}
+
+/// Presentation form to canonical RDATA.
+fn rdata(number: u16, content: &str) -> Option<Vec<u8>> {
+    match number {
+        rtype::A => content.parse::<std::net::Ipv4Addr>().ok().map(|a| a.octets().to_vec()),
+        rtype::AAAA => content.parse::<std::net::Ipv6Addr>().ok().map(|a| a.octets().to_vec()),
+        rtype::NS | rtype::CNAME => Name::parse(content).map(|n| n.wire().to_vec()),
+        rtype::TXT => character_strings(content),
+        _ => None,
+    }
+}
+
+/// Quoted strings of TXT (RFC 1035 section 5.1) as counted octets.
+fn character_strings(content: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(content.len());
+    let mut bytes = content.bytes().peekable();
+    loop {
+        while bytes.next_if_eq(&b' ').is_some() {}
+        if bytes.peek().is_none() {
+            return (!octets.is_empty()).then_some(octets);
+        }
+        bytes.next_if_eq(&b'"')?;
+        let mut string = Vec::new();
+        loop {
+            match bytes.next()? {
+                b'"' => break,
+                b'\\' => {
+                    let first = bytes.next()?;
+                    if first.is_ascii_digit() {
+                        let digits = [first, bytes.next()?, bytes.next()?];
+                        string.push(std::str::from_utf8(&digits).ok()?.parse().ok()?);
+                    } else {
+                        string.push(first);
+                    }
+                }
+                byte => string.push(byte),
+            }
+        }
+        octets.push(u8::try_from(string.len()).ok()?);
+        octets.extend(string);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_model::canonical::{apex_ns, desired_rrsets};
+    use pdm_model::{Timestamp, Ttl, ZoneName};
+
+    fn request(desired: Vec<RRset>) -> ProofRequest {
+        ProofRequest {
+            zone: ZoneName::parse("s.pool.test").unwrap(),
+            parent: ZoneName::parse("pool.test").unwrap(),
+            anchor: BTreeSet::new(),
+            anchor_name: String::new(),
+            desired,
+            ds: BTreeSet::new(),
+            soa: None,
+            random_label: "zzz".to_owned(),
+            servers: Vec::new(),
+            skipped: Vec::new(),
+            generation: 1,
+            private_view: true,
+            now: Timestamp(0),
+        }
+    }
+
+    fn questions(desired: Vec<RRset>) -> Vec<String> {
+        Plan::of(&request(desired)).unwrap().items.iter().map(|item| item.question.to_string()).collect()
+    }
+
+    #[test]
+    fn every_desired_set_and_a_random_name_are_asked_for() {
+        let set = |label: &str, rtype, content: &str| {
+            let zone = ZoneName::parse("s.pool.test").unwrap();
+            RRset::new(owner_in(&zone, label), rtype, Ttl::new(300), [content])
+        };
+        let asked = questions(vec![
+            set("@", RecordType::Ns, "ns1.example."),
+            set("*", RecordType::A, "192.0.2.1"),
+            set("*", RecordType::Aaaa, "2001:db8::1"),
+            set("app", RecordType::Lua, "A \"pickrandom()\""),
+        ]);
+        assert_eq!(
+            asked,
+            [
+                "s.pool.test/DS",
+                "s.pool.test/DNSKEY",
+                "s.pool.test/SOA",
+                "s.pool.test/NS",
+                "*.s.pool.test/A",
+                "zzz.s.pool.test/A",
+                "*.s.pool.test/AAAA",
+                "zzz.s.pool.test/AAAA",
+                "app.s.pool.test/A",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_suspended_sovereign_must_not_answer_for_any_name() {
+        let zone = ZoneName::parse("s.pool.test").unwrap();
+        let ttls = pdm_model::Ttls::default();
+        let ns = apex_ns(&zone, &[ZoneName::parse("ns1.example").unwrap()], &ttls);
+        let suspended = desired_rrsets(&zone, &[ZoneName::parse("ns1.example").unwrap()], None, &ttls);
+        assert_eq!(suspended, [ns.clone()]);
+        assert_eq!(questions(vec![ns]).iter().filter(|q| q.ends_with("/A")).count(), 7);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_said_at_once() {
+        let mx = RRset::new("s.pool.test.", RecordType::from("MX".to_owned()), Ttl::new(1), ["1 a."]);
+        assert_eq!(Plan::of(&request(vec![mx])).unwrap_err().code, "probe-type");
+        let foreign = RRset::new("other.test.", RecordType::A, Ttl::new(1), ["192.0.2.1"]);
+        assert_eq!(Plan::of(&request(vec![foreign])).unwrap_err().code, "probe-request");
+    }
+
+    #[test]
+    fn text_becomes_counted_strings() {
+        assert_eq!(character_strings("\"ab\" \"c\\\"\\065\"").unwrap(), b"\x02ab\x03c\"A");
+        for bad in ["", "ab", "\"ab", "\"\\", "\"\\999\""] {
+            assert!(character_strings(bad).is_none(), "{bad}");
+        }
+    }
+}

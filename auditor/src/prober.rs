@@ -1,0 +1,332 @@
+//! The `DnsProbe` port on real sockets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use ipnet::IpNet;
+use metrics::{counter, histogram};
+use pdm_dnssec::{Answer, Dnskey, DsDigest, NXDOMAIN, Name, SignedSet, Verified, ds_from_rdata, rtype};
+use pdm_model::{DsRecord, NotProved, Proof, ServerProof, Transport, Ttl, ZoneName};
+use pdm_ports::Fault;
+use pdm_ports::probe::{DnsProbe, DsSeen, KeysSeen, ProofRequest, Server};
+use ring::rand::SystemRandom;
+use tokio::time::Instant;
+
+use crate::ask::{Exchange, by_tcp, by_udp};
+use crate::gate::Gate;
+use crate::judge::{Judge, Wrong};
+use crate::plan::Plan;
+use crate::wire::Question;
+
+/// Replies with a parent's keys that are kept; past it all are asked for again.
+const MAX_PARENTS: usize = 4096;
+/// Sets of verified signatures kept for later proofs: as many as proofs run at once on few cores.
+const MAX_IDLE: usize = 16;
+
+/// How a [`Prober`] behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Special ranges (loopback, private, ...) that may be asked all the same.
+    pub allowed: Vec<IpNet>,
+    /// How long to wait for replies before asking once more, and then again before giving up.
+    pub patience: Duration,
+    /// Exchanges in flight with one address.
+    pub per_address: usize,
+    /// Exchanges in flight in all.
+    pub total: usize,
+    /// How long a parent's DNSKEY reply is used again; it is validated each time.
+    pub parent_keys: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allowed: Vec::new(),
+            patience: Duration::from_secs(1),
+            per_address: 8,
+            total: 64,
+            parent_keys: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Asks nameservers and proves what they serve.
+pub struct Prober {
+    settings: Settings,
+    gate: Gate,
+    random: SystemRandom,
+    parents: Mutex<HashMap<(Name, SocketAddr), (Instant, Vec<u8>)>>,
+    idle: Mutex<Vec<Verified>>,
+}
+
+impl std::fmt::Debug for Prober {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prober").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What one server said in a proof.
+struct Heard {
+    index: usize,
+    exchange: Exchange,
+    /// The parent's DNSKEY reply, when it is one that was kept.
+    kept: Option<Vec<u8>>,
+}
+
+impl Heard {
+    /// Replies in the order of parent's keys and items; or the first question without one.
+    fn replies(&self, plan: &Plan) -> Result<Vec<&[u8]>, (Question, Wrong)> {
+        let questions = self.kept.is_none().then_some(&plan.parent_keys);
+        let questions = questions.into_iter().chain(plan.items.iter().map(|item| &item.question));
+        let asked = questions.zip(&self.exchange.replies).map(|(question, reply)| match reply {
+            Ok(octets) => Ok(octets.as_slice()),
+            Err(why) => Err((question.clone(), Wrong { reason: "no-answer", detail: why.clone() })),
+        });
+        self.kept.iter().map(|octets| Ok(octets.as_slice())).chain(asked).collect()
+    }
+}
+
+impl Prober {
+    /// A prober with these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let gate = Gate::new(settings.allowed.clone(), settings.per_address, settings.total);
+        Self { settings, gate, random: SystemRandom::new(), parents: Mutex::default(), idle: Mutex::default() }
+    }
+
+    async fn exchange(&self, address: SocketAddr, transport: Transport, questions: &[Question]) -> Exchange {
+        let _pass = match self.gate.enter(address).await {
+            Ok(pass) => pass,
+            Err(why) => {
+                let replies = questions.iter().map(|_| Err(why.clone())).collect();
+                return Exchange { replies, sent_udp: 0, sent_tcp: 0, elapsed: Duration::ZERO };
+            }
+        };
+        let patience = self.settings.patience;
+        let exchange = match transport {
+            Transport::Udp => by_udp(address, questions, patience, &self.random).await,
+            Transport::Tcp => by_tcp(address, questions, patience, &self.random).await,
+        };
+        counter!("pdm_probe_queries_total", "transport" => "udp").increment(exchange.sent_udp.into());
+        counter!("pdm_probe_queries_total", "transport" => "tcp").increment(exchange.sent_tcp.into());
+        exchange
+    }
+
+    /// Ask one server everything in `plan`.
+    async fn hear(&self, plan: &Plan, server: &Server, index: usize, transport: Transport) -> Heard {
+        let kept = self.kept_parent(plan, server.address);
+        let first = kept.is_none().then_some(&plan.parent_keys);
+        let questions: Vec<Question> =
+            first.into_iter().chain(plan.items.iter().map(|item| &item.question)).cloned().collect();
+        Heard { index, exchange: self.exchange(server.address, transport, &questions).await, kept }
+    }
+
+    fn kept_parent(&self, plan: &Plan, address: SocketAddr) -> Option<Vec<u8>> {
+        let parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, octets) = parents.get(&(plan.parent_keys.name.clone(), address))?;
+        (at.elapsed() < self.settings.parent_keys).then(|| octets.clone())
+    }
+
+    fn keep_parent(&self, plan: &Plan, address: SocketAddr, octets: Option<&[u8]>) {
+        let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (plan.parent_keys.name.clone(), address);
+        match octets {
+            Some(octets) => {
+                if parents.len() >= MAX_PARENTS {
+                    parents.clear();
+                }
+                parents.insert(key, (Instant::now(), octets.to_vec()));
+            }
+            None => {
+                parents.remove(&key);
+            }
+        }
+    }
+
+    /// All servers by one transport, judged as they come.
+    async fn round(
+        &self,
+        plan: &Plan,
+        request: &ProofRequest,
+        transport: Transport,
+        judge: &mut Judge<'_>,
+        proof: &mut Proof,
+    ) -> Result<(), NotProved> {
+        let mut slots: Vec<Option<ServerProof>> = request.servers.iter().map(|_| None).collect();
+        let mut pending: FuturesUnordered<_> = request
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(index, server)| self.hear(plan, server, index, transport))
+            .collect();
+        while let Some(heard) = pending.next().await {
+            let server = &request.servers[heard.index];
+            proof.queries += heard.exchange.sent_udp + heard.exchange.sent_tcp;
+            let verdict = heard.replies(plan).and_then(|replies| {
+                let (parent, items) = replies.split_first().ok_or_else(|| missing(plan))?;
+                let digest = judge.server(parent, items)?;
+                if heard.kept.is_none() {
+                    self.keep_parent(plan, server.address, Some(parent));
+                }
+                Ok((digest, replies.len()))
+            });
+            match verdict {
+                Ok((digest, answers)) => {
+                    slots[heard.index] = Some(ServerProof {
+                        nameservers: server.names.clone(),
+                        address: server.address.to_string(),
+                        transport,
+                        answers: u32::try_from(answers).unwrap_or(u32::MAX),
+                        digest,
+                        millis: u32::try_from(heard.exchange.elapsed.as_millis()).unwrap_or(u32::MAX),
+                    });
+                }
+                // What was kept may be older than a roll of the parent's keys: ask once more with nothing kept.
+                Err((_, wrong)) if heard.kept.is_some() && wrong.reason == "bogus" => {
+                    self.keep_parent(plan, server.address, None);
+                    pending.push(self.hear(plan, server, heard.index, transport));
+                }
+                Err((question, wrong)) => return Err(not_proved(server, transport, &question, wrong)),
+            }
+        }
+        proof.servers.extend(slots.into_iter().flatten());
+        Ok(())
+    }
+
+    async fn prove_plan(&self, plan: &Plan, request: &ProofRequest) -> Result<Proof, NotProved> {
+        let refuse = |reason: &'static str, detail: &str| {
+            let question = Question::new(plan.zone.clone(), rtype::DS);
+            let nobody = Wrong { reason, detail: detail.to_owned() };
+            NotProved { server: String::new(), ..refusal(Transport::Udp, &question, nobody) }
+        };
+        if request.ds.is_empty() {
+            return Err(refuse("no-ds", "no DS is expected, so that there is no chain to prove"));
+        }
+        if request.servers.is_empty() {
+            return Err(refuse("no-answer", "there is no server to ask"));
+        }
+        let mut proof = Proof {
+            begun_at: request.now,
+            generation: request.generation,
+            anchor: request.anchor_name.clone(),
+            private_view: request.private_view,
+            skipped: request.skipped.clone(),
+            servers: Vec::with_capacity(2 * request.servers.len()),
+            queries: 0,
+        };
+        let mut verified = self.borrow_verified();
+        let mut judge = Judge::new(plan, &mut verified);
+        let mut outcome = Ok(());
+        for transport in [Transport::Udp, Transport::Tcp] {
+            outcome = self.round(plan, request, transport, &mut judge, &mut proof).await;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        self.give_back(verified);
+        outcome.map(|()| proof)
+    }
+
+    /// Signatures verified by earlier proofs. Lent and given back whole, so that no proof waits for another.
+    fn borrow_verified(&self) -> Verified {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, verified: Verified) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(verified);
+        }
+    }
+
+    /// One question to one server by UDP; the answer if it is authoritative.
+    async fn one(&self, server: &Server, question: &Question) -> Option<Answer> {
+        let exchange =
+            self.exchange(server.address, Transport::Udp, std::slice::from_ref(question)).await;
+        let octets = exchange.replies.into_iter().next()?.ok()?;
+        let answer = Answer::parse(&octets).ok()?;
+        (answer.authoritative && matches!(answer.rcode, 0 | NXDOMAIN)).then_some(answer)
+    }
+}
+
+fn missing(plan: &Plan) -> (Question, Wrong) {
+    (plan.parent_keys.clone(), Wrong { reason: "no-answer", detail: "nothing was asked".to_owned() })
+}
+
+fn not_proved(server: &Server, transport: Transport, question: &Question, wrong: Wrong) -> NotProved {
+    let who = if server.names.is_empty() {
+        server.address.to_string()
+    } else {
+        format!("{} ({})", server.names.join(", "), server.address)
+    };
+    NotProved { server: who, ..refusal(transport, question, wrong) }
+}
+
+fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved {
+    NotProved {
+        reason: wrong.reason.to_owned(),
+        server: String::new(),
+        transport,
+        question: question.to_string(),
+        detail: wrong.detail,
+    }
+}
+
+/// The set that `question` asks for, and the DS of every entry point in it.
+fn entry_points(zone: &Name, set: &SignedSet) -> BTreeSet<DsRecord> {
+    let keys = set.records.iter().filter_map(|rdata| Dnskey::from_rdata(rdata));
+    keys.filter(Dnskey::is_entry_point).map(|key| key.ds(zone, DsDigest::Sha256)).collect()
+}
+
+#[async_trait]
+impl DnsProbe for Prober {
+    async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen> {
+        let question = Question::new(Name::from(zone), rtype::DNSKEY);
+        join_all(servers.iter().map(async |server| {
+            let answer = self.one(server, &question).await;
+            let set = answer.as_ref().and_then(|a| a.find(&question.name, rtype::DNSKEY));
+            let seen = set.map(|set| entry_points(&question.name, set));
+            KeysSeen {
+                server: server.clone(),
+                ds_of_keys: seen.or_else(|| answer.is_some().then(BTreeSet::new)),
+                ttl: set.map(|set| Ttl::new(set.ttl)),
+            }
+        }))
+        .await
+    }
+
+    async fn ds(&self, zone: &ZoneName, servers: &[Server]) -> Vec<DsSeen> {
+        let question = Question::new(Name::from(zone), rtype::DS);
+        join_all(servers.iter().map(async |server| {
+            let ds = self.one(server, &question).await.map(|answer| {
+                answer.find(&question.name, rtype::DS).map_or_else(
+                    || (BTreeSet::new(), None),
+                    |set| {
+                        let records = set.records.iter().filter_map(|rdata| ds_from_rdata(rdata));
+                        (records.collect(), Some(Ttl::new(set.ttl)))
+                    },
+                )
+            });
+            DsSeen { server: server.clone(), ds }
+        }))
+        .await
+    }
+
+    async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
+        let plan = Plan::of(request)?;
+        let begun = Instant::now();
+        let outcome = self.prove_plan(&plan, request).await;
+        histogram!("pdm_probe_seconds").record(begun.elapsed());
+        if let Err(not_proved) = &outcome {
+            counter!("pdm_probe_failures_total", "reason" => not_proved.reason.clone()).increment(1);
+            tracing::debug!(zone = %request.zone, reason = not_proved.reason, server = not_proved.server,
+                question = not_proved.question, detail = not_proved.detail, "not proved");
+        }
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,140 @@
+//! Questions as octets, and which reply belongs to which question. Nothing of a reply is parsed before it is known to
+//! answer a question of ours.
+
+use std::fmt;
+
+use pdm_dnssec::{Name, rtype};
+
+/// Length of the fixed message header (RFC 1035 4.1.1).
+const HEADER: usize = 12;
+/// What we say we can take by UDP: fits every path without fragments (RFC 9715).
+const PAYLOAD: u16 = 1232;
+
+/// One question.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) name: Name,
+    pub(crate) rtype: u16,
+    /// The question section.
+    octets: Vec<u8>,
+}
+
+impl Question {
+    pub(crate) fn new(name: Name, rtype: u16) -> Self {
+        let mut octets = name.wire().to_vec();
+        octets.extend(rtype.to_be_bytes());
+        octets.extend(1u16.to_be_bytes());
+        Self { name, rtype, octets }
+    }
+
+    /// Append the query with this `id`: RD clear, since only authoritative servers are asked, and DO set (RFC 3225).
+    pub(crate) fn write(&self, id: u16, into: &mut Vec<u8>) {
+        into.extend(id.to_be_bytes());
+        into.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+        into.extend_from_slice(&self.octets);
+        // OPT (RFC 6891 6.1.2): root, type 41, payload size, extended rcode, version, DO, no options.
+        into.extend([0, 0, 41]);
+        into.extend(PAYLOAD.to_be_bytes());
+        into.extend([0, 0, 0x80, 0, 0, 0]);
+    }
+
+    /// True when `reply` is a response to this question asked with `id`.
+    pub(crate) fn is_answered_by(&self, id: u16, reply: &[u8]) -> bool {
+        let Some((header, rest)) = reply.split_at_checked(HEADER) else { return false };
+        let is_response = header[..2] == id.to_be_bytes() && header[2] & 0xf8 == 0x80;
+        // A server may refuse with a bare header; then only the id speaks for it.
+        let bare = header[4..HEADER] == [0; 8] && header[3] & 0x0f != 0;
+        let same = header[4..6] == [0, 1]
+            && rest.get(..self.octets.len()).is_some_and(|echo| echo.eq_ignore_ascii_case(&self.octets));
+        is_response && (same || bare)
+    }
+}
+
+/// `name/TYPE`, without the trailing dot.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.to_string();
+        write!(f, "{}/{}", name.strip_suffix('.').unwrap_or(&name), TypeName(self.rtype))
+    }
+}
+
+/// A type number by its mnemonic.
+pub(crate) struct TypeName(pub(crate) u16);
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            rtype::A => "A",
+            rtype::AAAA => "AAAA",
+            rtype::NS => "NS",
+            rtype::CNAME => "CNAME",
+            rtype::SOA => "SOA",
+            rtype::TXT => "TXT",
+            rtype::DNAME => "DNAME",
+            rtype::DS => "DS",
+            rtype::DNSKEY => "DNSKEY",
+            rtype::NSEC => "NSEC",
+            rtype::NSEC3 => "NSEC3",
+            other => return write!(f, "TYPE{other}"),
+        };
+        f.write_str(text)
+    }
+}
+
+/// True when the TC bit is set.
+pub(crate) fn is_truncated(reply: &[u8]) -> bool {
+    reply.get(2).is_some_and(|flags| flags & 0x02 != 0)
+}
+
+/// The first whole message in a TCP stream (RFC 1035 4.2.2), and how many octets it took.
+pub(crate) fn frame(stream: &[u8]) -> Option<(&[u8], usize)> {
+    let (length, rest) = stream.split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    Some((rest.get(..length)?, length + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_dnssec::Answer;
+    use proptest::prelude::*;
+
+    fn question() -> Question {
+        Question::new(Name::parse("api.example.").unwrap(), rtype::A)
+    }
+
+    fn reply(id: u16) -> Vec<u8> {
+        let mut octets = Vec::new();
+        question().write(id, &mut octets);
+        octets[2] |= 0x84;
+        octets
+    }
+
+    #[test]
+    fn the_query_is_well_formed() {
+        let answer = Answer::parse(&reply(7)).unwrap();
+        assert!(answer.authoritative && answer.answers.is_empty());
+        assert_eq!(question().to_string(), "api.example/A");
+    }
+
+    #[test]
+    fn only_the_reply_to_the_question_is_taken() {
+        let good = reply(7);
+        assert!(question().is_answered_by(7, &good));
+        assert!(!question().is_answered_by(8, &good), "other id");
+        let other = Question::new(Name::parse("api.example.").unwrap(), rtype::AAAA);
+        assert!(!other.is_answered_by(7, &good), "other type");
+        let mut query = good.clone();
+        query[2] = 0;
+        assert!(!question().is_answered_by(7, &query), "a query");
+        assert!(question().is_answered_by(7, &[0, 7, 0x80, 5, 0, 0, 0, 0, 0, 0, 0, 0]), "a bare refusal");
+        assert!(!question().is_answered_by(7, &[0, 7, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0]), "a bare success");
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(octets in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = (question().is_answered_by(0, &octets), is_truncated(&octets), frame(&octets));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a proof costs this process. Run in release: `cargo test --release -p pdm-auditor --test cost -- --ignored --nocapture`.
+
+mod support;
+
+use std::time::Instant;
+
+use pdm_ports::DnsProbe;
+use support::{Pdns, prober};
+
+/// Nanoseconds of CPU that this thread has used.
+fn cpu() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn a_proof_costs_little() {
+    for (caches, more) in [("off", ""), ("on", "cache-ttl=20\nquery-cache-ttl=20\nnegquery-cache-ttl=20")] {
+        let pdns = Pdns::start_with(&format!("max-tcp-connections=100\n{more}"));
+        let request = pdns.ready(true);
+        for (signatures, fresh) in [("new", true), ("known", false)] {
+            let mut one = prober();
+            let (rounds, mut queries) = (200u32, 0);
+            one.prove(&request).await.unwrap().unwrap();
+            let (begun, used) = (Instant::now(), cpu());
+            for _ in 0..rounds {
+                if fresh {
+                    one = prober();
+                }
+                queries = one.prove(&request).await.unwrap().unwrap().queries;
+            }
+            let (wall, cpu) = (begun.elapsed(), cpu() - used);
+            println!(
+                "caches of the server {caches}, signatures {signatures} to the prober: {queries} queries, \
+                 {:.2} ms CPU, {:.2} ms wall",
+                cpu as f64 / 1e6 / f64::from(rounds),
+                wall.as_secs_f64() * 1e3 / f64::from(rounds)
+            );
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Allocations as they are shown. A reservation token is never among the fields.
+
+use pdm_model::{
+    Allocation, Condition, Delegation, DsRecord, Observed, Operation, Phase, RRset, Timestamp, ZoneName,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::operation::{OperationView, word};
+use crate::receipt::ReceiptView;
+use crate::target::{LoadBalancerBody, TargetBody};
+
+/// One name lent to one Sovereign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllocationView {
+    /// Identity.
+    pub id: String,
+    /// The name.
+    #[schema(value_type = String)]
+    pub fqdn: ZoneName,
+    /// The pool it is lent from.
+    #[schema(value_type = String)]
+    pub pool_domain: ZoneName,
+    /// Who can edit the parent.
+    pub mode: String,
+    /// To whom it is lent.
+    pub owner: String,
+    /// Where it stands.
+    #[schema(schema_with = crate::words::phases)]
+    pub phase: String,
+    /// Raised by every change of what is desired.
+    pub generation: i64,
+    /// Where the six names are to point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancers: Option<Vec<LoadBalancerBody>>,
+    /// Why it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
+    /// A label from the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// When it was reserved.
+    #[schema(value_type = String, format = DateTime)]
+    pub reserved_at: Timestamp,
+    /// End of the reservation, while it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// End of the quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub quarantined_until: Option<Timestamp>,
+    /// Everything finer than the phase.
+    pub conditions: Vec<ConditionView>,
+    /// Last change.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// One condition with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConditionView {
+    /// About what.
+    #[serde(rename = "type")]
+    #[schema(example = "ChainSecure")]
+    pub kind: String,
+    /// Whether it holds.
+    #[schema(schema_with = crate::words::statuses)]
+    pub status: String,
+    /// Stable kebab-case reason.
+    pub reason: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Since when the status has been this.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+/// All records of one name and type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RRsetView {
+    /// Owner name, with the trailing dot.
+    pub owner: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Seconds.
+    pub ttl: u32,
+    /// Contents.
+    pub records: Vec<String>,
+}
+
+/// What a parent holds, or is to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DelegationView {
+    /// Nameserver names.
+    #[schema(value_type = Vec<String>)]
+    pub ns: Vec<ZoneName>,
+    /// DS records in presentation form.
+    #[schema(value_type = Vec<String>)]
+    pub ds: Vec<DsRecord>,
+}
+
+/// What was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedView {
+    /// SOA serial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u32>,
+    /// DS of the zone's keys.
+    #[schema(value_type = Vec<String>)]
+    pub ds: Vec<DsRecord>,
+    /// What the parent holds.
+    pub parent: DelegationView,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub at: Option<Timestamp>,
+}
+
+/// Everything about one allocation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllocationDetail {
+    /// The allocation.
+    #[serde(flatten)]
+    pub allocation: AllocationView,
+    /// What should be in the zone besides SOA and keys.
+    pub desired: Vec<RRsetView>,
+    /// What was last seen.
+    pub observed: ObservedView,
+    /// What the parent is to hold.
+    pub delegation: DelegationView,
+    /// Receipts of proofs, newest first.
+    pub receipts: Vec<ReceiptView>,
+    /// What is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+}
+
+/// A page of allocations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllocationPage {
+    /// In the order of names.
+    pub items: Vec<AllocationView>,
+    /// Ask with it for the next page; missing on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// The answer of every call that changes an allocation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedView {
+    /// The name.
+    #[schema(value_type = String)]
+    pub fqdn: ZoneName,
+    /// Where it stands.
+    #[schema(schema_with = crate::words::phases)]
+    pub phase: String,
+    /// To whom it is lent.
+    pub owner: String,
+    /// The operation to watch; missing when there is nothing to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationView>,
+}
+
+impl AcceptedView {
+    /// The answer of an intent.
+    #[must_use]
+    pub fn new(allocation: &Allocation, operation: Option<&Operation>) -> Self {
+        Self {
+            fqdn: allocation.fqdn.clone(),
+            phase: allocation.phase.as_str().to_owned(),
+            owner: allocation.owner.clone(),
+            operation: operation.map(OperationView::from),
+        }
+    }
+}
+
+impl From<&Condition> for ConditionView {
+    fn from(condition: &Condition) -> Self {
+        Self {
+            kind: word(condition.kind),
+            status: word(condition.status),
+            reason: condition.reason.clone(),
+            detail: condition.detail.clone(),
+            since: condition.since,
+        }
+    }
+}
+
+impl From<&RRset> for RRsetView {
+    fn from(set: &RRset) -> Self {
+        Self {
+            owner: set.owner.clone(),
+            rtype: set.rtype.as_str().to_owned(),
+            ttl: set.ttl.seconds(),
+            records: set.records.iter().cloned().collect(),
+        }
+    }
+}
+
+impl From<&Delegation> for DelegationView {
+    fn from(delegation: &Delegation) -> Self {
+        Self { ns: delegation.ns.iter().cloned().collect(), ds: delegation.ds.iter().cloned().collect() }
+    }
+}
+
+impl From<&Observed> for ObservedView {
+    fn from(observed: &Observed) -> Self {
+        Self {
+            serial: observed.serial,
+            ds: observed.ds.clone(),
+            parent: DelegationView::from(&observed.parent),
+            at: observed.at,
+        }
+    }
+}
+
+impl From<&Allocation> for AllocationView {
+    fn from(a: &Allocation) -> Self {
+        Self {
+            id: a.id.clone(),
+            fqdn: a.fqdn.clone(),
+            pool_domain: a.pool.clone(),
+            mode: a.mode.as_str().to_owned(),
+            owner: a.owner.clone(),
+            phase: a.phase.as_str().to_owned(),
+            generation: a.generation,
+            load_balancers: a.target.as_ref().map(|t| TargetBody::from(t).load_balancers),
+            suspended: a.suspended.clone(),
+            created_by: a.created_by.clone(),
+            reserved_at: a.reserved_at,
+            expires_at: (a.phase == Phase::Reserved).then_some(a.expires_at),
+            quarantined_until: a.quarantined_until,
+            conditions: a.conditions.iter().map(ConditionView::from).collect(),
+            updated_at: a.updated_at,
+        }
+    }
+}
+
+impl AllocationDetail {
+    /// Everything about an allocation.
+    #[must_use]
+    pub fn new(
+        a: &Allocation,
+        desired: &[RRset],
+        nameservers: &[ZoneName],
+        operation: Option<&Operation>,
+    ) -> Self {
+        Self {
+            allocation: AllocationView::from(a),
+            desired: desired.iter().map(RRsetView::from).collect(),
+            observed: ObservedView::from(&a.observed),
+            delegation: DelegationView { ns: nameservers.to_vec(), ds: a.observed.ds.clone() },
+            receipts: a.proof.iter().map(ReceiptView::from).collect(),
+            operation: operation.map(OperationView::from),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The command line: one file per group of verbs.
+
+pub mod admin;
+pub mod http;
+pub mod names;
+pub mod output;
+pub mod read;
+pub mod run;
+pub mod settings;
+pub mod store;
+pub mod token;
+pub mod watch;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::failure::Failure;
+use http::Client;
+use output::Output;
+
+/// Lends names from pools and proves that they are answered: reserve, commit, release.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pdm",
+    version,
+    propagate_version = true,
+    after_help = "Exit status: 0 good, 1 refused or findings, 2 usage."
+)]
+pub struct Cli {
+    /// Where the daemon's API is.
+    #[arg(
+        long,
+        global = true,
+        env = "PDM_URL",
+        default_value = "http://127.0.0.1:8053",
+        help_heading = "Client"
+    )]
+    url: String,
+    /// How answers are shown.
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
+    output: Output,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run everything on this machine: embedded store, private PowerDNS.
+    Up(run::Up),
+    /// Run the daemon against configured services.
+    Serve(run::Serve),
+    #[command(flatten)]
+    Names(names::Verb),
+    #[command(flatten)]
+    Read(read::Verb),
+    #[command(flatten)]
+    Admin(admin::Verb),
+    /// Bearer tokens: create, list, revoke (in the token file, without the daemon).
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// The store: migrate, check, recover, copy (without the daemon).
+    #[command(subcommand)]
+    Store(store::Verb),
+    /// The configuration: check a file, show an example or the schema.
+    #[command(subcommand)]
+    Config(settings::Verb),
+    /// Print the OpenAPI document of this version.
+    Openapi,
+    /// Print a completion script.
+    Completion {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Carry out the command line.
+///
+/// # Errors
+/// Why it failed, with the exit status.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let client = || Client::new(&cli.url, cli.output);
+    match cli.verb {
+        Verb::Up(up) => run::up(up).await,
+        Verb::Serve(serve) => run::serve(serve).await,
+        Verb::Names(verb) => names::run(verb, &client()?).await,
+        Verb::Read(verb) => read::run(verb, &client()?).await,
+        Verb::Admin(verb) => admin::run(verb, &client()?).await,
+        Verb::Token(verb) => token::run(verb, cli.output),
+        Verb::Store(verb) => store::run(verb, cli.output).await,
+        Verb::Config(verb) => settings::run(verb),
+        Verb::Openapi => {
+            println!("{}", crate::compose::openapi()?);
+            Ok(())
+        }
+        Verb::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pdm", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_verbs_of_the_contract_parse() {
+        let lines = [
+            "pdm up --state-dir d --http 127.0.0.1:1 --dns 127.0.0.1:2 --pool a.example --allow-addresses 10.0.0.0/8 --ttl 2",
+            "pdm serve --config f",
+            "pdm check omantel.omani.works",
+            "pdm reserve omantel.omani.works --owner acme --output json",
+            "pdm extend a.b.c --token t",
+            "pdm commit a.b.c --token t --ipv4 192.0.2.1 --ipv6 2001:db8::1 --wait 60",
+            "pdm commit a.b.c --token t --ipv4 192.0.2.1 --wait",
+            "pdm target a.b.c --ipv4 192.0.2.1",
+            "pdm release a.b.c --wait",
+            "pdm get a.b.c",
+            "pdm list --pool b.c --phase active --owner o",
+            "pdm wait a.b.c --timeout 5",
+            "pdm operations 0198 --retry",
+            "pdm validate a.example",
+            "pdm registrars",
+            "pdm pools list",
+            "pdm pools ds",
+            "pdm pools plan omani.works --config f",
+            "pdm log --fqdn a.b.c",
+            "pdm token create --file t --name ci --role provisioner --owner acme --pool omani.works --days 30",
+            "pdm token list --file t",
+            "pdm token revoke --file t --name ci",
+            "pdm freeze --pool omani.works",
+            "pdm thaw",
+            "pdm suspend a.b.c --reason phishing",
+            "pdm resume a.b.c",
+            "pdm owner a.b.c acme",
+            "pdm store migrate --config f",
+            "pdm store check --config f",
+            "pdm store recover --config f",
+            "pdm store copy --config f --to postgres://h/d",
+            "pdm config check f",
+            "pdm config example",
+            "pdm config schema",
+            "pdm openapi",
+            "pdm completion bash",
+        ];
+        for line in lines {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+        }
+        for wrong in [
+            "pdm",
+            "pdm commit a.b.c --token t",
+            "pdm reserve",
+            "pdm serve",
+            "pdm commit a.b --token t --ipv4 999.1.1.1",
+        ] {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The table of configuration keys: defaults, the example file, the schema, the check for unknown keys and the reading
+//! of environment variables all come from here.
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Free text.
+    Text,
+    /// `file:PATH` or `env:NAME`.
+    Secret,
+    /// An http or https address.
+    Url,
+    /// true or false.
+    Flag,
+    /// A whole number.
+    Count,
+    /// `90m`.
+    Time,
+    /// ADDRESS:PORT.
+    Address,
+    /// A domain name.
+    Name,
+    /// A list of domain names.
+    Names,
+    /// A list of words.
+    Words,
+    /// A list of address ranges.
+    Networks,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A table from domain names to lists of addresses.
+    Addresses,
+    /// A list of `{ cidr, role }`.
+    NetworkRoles,
+    /// A table with its own rows here.
+    Section,
+}
+
+impl Kind {
+    /// Whether an environment variable holds the text itself instead of a TOML value.
+    pub fn is_text(self) -> bool {
+        match self {
+            Self::Text
+            | Self::Secret
+            | Self::Url
+            | Self::Time
+            | Self::Address
+            | Self::Name
+            | Self::Choice(_) => true,
+            Self::Flag
+            | Self::Count
+            | Self::Names
+            | Self::Words
+            | Self::Networks
+            | Self::Addresses
+            | Self::NetworkRoles
+            | Self::Section => false,
+        }
+    }
+}
+
+/// How often a section stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `[section]`
+    Single,
+    /// `[[section]]`
+    List,
+    /// `[section.ID]`
+    Map,
+    /// Inside a section of a list.
+    Inner,
+}
+
+/// One section.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// How often it stands.
+    pub shape: Shape,
+    /// What it is about.
+    pub help: &'static str,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its section.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The value when it is left out, as TOML; empty when there is none.
+    pub default: &'static str,
+    /// A value for the example, as TOML; empty to show the default.
+    pub example: &'static str,
+    /// Must be given.
+    pub required: bool,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// All sections in the order of the example.
+pub const SECTIONS: &[Section] = &[
+    Section { name: "http", shape: Shape::Single, help: "where the API listens" },
+    Section { name: "store", shape: Shape::Single, help: "the database of intents; DNS data is in PowerDNS" },
+    Section {
+        name: "powerdns",
+        shape: Shape::List,
+        help: "one per PowerDNS process; all share one database, the first takes all writes",
+    },
+    Section {
+        name: "dns",
+        shape: Shape::Single,
+        help: "the nameservers as the world sees them, and how proofs reach them",
+    },
+    Section { name: "pools", shape: Shape::List, help: "one per zone that names are lent from" },
+    Section {
+        name: "pools.ttl",
+        shape: Shape::Inner,
+        help: "TTLs to write, in seconds; waits follow what was seen in the DNS",
+    },
+    Section {
+        name: "registrars",
+        shape: Shape::Map,
+        help: "per registrar; tests and gateways point it elsewhere",
+    },
+    Section { name: "auth", shape: Shape::Single, help: "who may call" },
+    Section { name: "worker", shape: Shape::Single, help: "how operations are driven" },
+    Section { name: "limits", shape: Shape::Single, help: "on requests" },
+    Section { name: "log", shape: Shape::Single, help: "logs go to standard error" },
+];
+
+macro_rules! keys {
+    ($($section:literal { $($name:literal $kind:expr, $need:ident, $default:literal, $example:literal, $help:literal;)* })*) => {
+        /// All keys.
+        pub const KEYS: &[Key] = &[$($(Key {
+            section: $section, name: $name, kind: $kind, default: $default, example: $example,
+            required: keys!(@$need), help: $help,
+        },)*)*];
+    };
+    (@must) => { true };
+    (@may) => { false };
+}
+
+use Kind::{
+    Address, Addresses, Choice, Count, Flag, Name, Names, NetworkRoles, Networks, Secret, Text, Time, Url,
+    Words,
+};
+
+keys! {
+    "http" {
+        "listen" Address, may, "\"127.0.0.1:8053\"", "", "address and port of the HTTP API";
+    }
+    "store" {
+        "url" Text, must, "", "\"sqlite:/var/lib/pdm/pdm.db\"", "sqlite:PATH or postgres://...; with a password only as file: or env: reference";
+        "migrate" Flag, may, "false", "", "bring the schema up to date on start; otherwise run `pdm store migrate`";
+    }
+    "powerdns" {
+        "url" Url, must, "", "\"http://127.0.0.1:8081\"", "its web server";
+        "api_key" Secret, must, "", "\"file:/run/secrets/pdns\"", "its API key";
+        "server_id" Text, may, "\"localhost\"", "", "its id in the API's paths";
+        "dns" Address, may, "", "\"127.0.0.1:5300\"", "where this instance answers DNS; asked in every proof";
+    }
+    "dns" {
+        "nameservers" Names, must, "", "[\"ns1.openova.io\", \"ns2.openova.io\", \"ns3.openova.io\"]", "NS of every zone; the first is the SOA MNAME";
+        "hostmaster" Name, may, "", "\"hostmaster.openova.io\"", "SOA RNAME; hostmaster beside the first nameserver when left out";
+        "resolver" Address, may, "\"127.0.0.1:53\"", "", "resolver for the public view in audits; the nameservers' addresses come from the system's resolver";
+        "trust_anchor" Secret, may, "", "\"file:pools.ds\"", "DS records of the pools, one a line, to prove from; a pool without one is proved from its key in PowerDNS";
+        "probe_allow" Networks, may, "[]", "[\"192.0.2.0/24\"]", "networks that probes may reach beyond public addresses";
+        "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
+        "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";
+        "maintenance" Names, may, "[]", "", "nameservers that a proof may skip, named in the receipt";
+    }
+    "pools" {
+        "domain" Name, must, "", "\"omani.works\"", "the zone";
+        "reservation_ttl" Time, may, "\"90m\"", "", "how long a reservation holds a name";
+        "quarantine" Time, may, "\"200d\"", "", "how long a released name is kept from other owners";
+        "quota" Count, may, "0", "", "live names an owner may have; 0 is no limit";
+        "allow_addresses" Networks, may, "[]", "[\"10.20.0.0/16\"]", "special ranges that load balancers may use";
+        "reserved" Words, may, "[]", "[\"intranet\"]", "labels kept besides the built-in list";
+        "protected" Words, may, "[]", "[\"openova\"]", "brands that nobody may imitate";
+        "withdrawals_per_hour" Count, may, "10", "", "releases an hour beyond which only an admin may go on";
+        "drift" Choice(&["repair", "report"]), may, "\"repair\"", "", "what to do when somebody changed what PDM wrote";
+        "ttl" Kind::Section, may, "{}", "", "see below";
+    }
+    "pools.ttl" {
+        "address" Count, may, "300", "", "the six names";
+        "apex_ns" Count, may, "3600", "", "NS at the Sovereign's apex";
+        "parent_ns" Count, may, "3600", "", "NS in the pool";
+        "parent_ds" Count, may, "300", "", "DS in the pool";
+        "negative" Count, may, "300", "", "SOA MINIMUM, and the DNSKEY RRset";
+    }
+    "registrars" {
+        "base_url" Url, must, "", "\"https://eu.api.ovh.com/1.0\"", "its API";
+    }
+    "auth" {
+        "tokens" Secret, must, "", "\"file:tokens.toml\"", "hashed bearer tokens; see `pdm token create`";
+        "token_key" Secret, must, "", "\"file:token.key\"", "at least 32 octets; reservation tokens are made with it";
+        "trusted_networks" NetworkRoles, may, "[]", "[{ cidr = \"10.20.0.0/24\", role = \"legacy\" }]", "source networks of clients of the older paths";
+    }
+    "worker" {
+        "parallel" Count, may, "32", "", "operations driven at once by this process";
+        "lease" Time, may, "\"30s\"", "", "how long an operation is held; a PowerDNS call may take less than a third of it";
+        "poll" Time, may, "\"1s\"", "", "time between two looks for work that another replica left";
+        "sweep" Time, may, "\"30s\"", "", "time between two looks for drift";
+        "proof_age" Time, may, "\"1h\"", "", "age at which a proof is taken again";
+    }
+    "limits" {
+        "requests_per_second" Count, may, "20000", "", "of one token, or of one address without a token; 0 is no limit";
+        "burst" Count, may, "20000", "", "that may come at once on top";
+    }
+    "log" {
+        "format" Choice(&["text", "json"]), may, "\"text\"", "", "PDM_LOG_FORMAT overrides it";
+        "level" Text, may, "\"info\"", "", "error, warn, info, debug, trace, or a filter; PDM_LOG overrides it";
+    }
+}
+
+/// The keys of a section.
+pub fn of(section: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |k| k.section == section)
+}
+
+/// One key.
+pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+    of(section).find(|k| k.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_section_and_stands_once() {
+        for key in KEYS {
+            assert!(SECTIONS.iter().any(|s| s.name == key.section), "{}", key.section);
+            assert_eq!(
+                of(key.section).filter(|k| k.name == key.name).count(),
+                1,
+                "{}.{}",
+                key.section,
+                key.name
+            );
+            assert!(key.required != !key.default.is_empty() || !key.required, "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The configuration: a TOML file with environment variables on top, read whole, with every problem reported at once.
+
+pub mod document;
+pub mod duration;
+mod env;
+mod keys;
+mod read;
+mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use pdm_engine::caller::Role;
+use pdm_model::{DsRecord, Pool, ZoneName};
+use zeroize::Zeroizing;
+
+pub use read::load_text;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The key's path, or the variable's name.
+    pub path: String,
+    /// What is wrong; never the value of a secret.
+    pub detail: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.detail)
+    }
+}
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// The store.
+    pub store: StoreConfig,
+    /// The PowerDNS processes.
+    pub powerdns: Vec<Instance>,
+    /// Nameservers and proofs.
+    pub dns: Dns,
+    /// The pools.
+    pub pools: Vec<Pool>,
+    /// Base addresses of registrars by id.
+    pub registrars: BTreeMap<String, String>,
+    /// Who may call.
+    pub auth: Auth,
+    /// How operations are driven.
+    pub worker: Worker,
+    /// Per client.
+    pub limits: Limits,
+    /// Logs.
+    pub log: Log,
+}
+
+/// The store.
+pub struct StoreConfig {
+    /// Its address; may hold a password.
+    pub url: Zeroizing<String>,
+    /// Migrate on start.
+    pub migrate: bool,
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig").field("url", &"<redacted>").field("migrate", &self.migrate).finish()
+    }
+}
+
+/// One PowerDNS process.
+pub struct Instance {
+    /// Its web server.
+    pub url: String,
+    /// Its API key.
+    pub api_key: Zeroizing<String>,
+    /// Its id.
+    pub server_id: String,
+    /// Where it answers DNS.
+    pub dns: Option<SocketAddr>,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("url", &self.url)
+            .field("api_key", &"<redacted>")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nameservers and proofs.
+#[derive(Debug)]
+pub struct Dns {
+    /// NS of every zone.
+    pub nameservers: Vec<ZoneName>,
+    /// SOA RNAME.
+    pub hostmaster: ZoneName,
+    /// For the public view.
+    pub resolver: SocketAddr,
+    /// Configured trust anchors by pool.
+    pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
+    /// Networks that probes may reach beyond public addresses.
+    pub probe_allow: Vec<IpNet>,
+    /// Where to ask the nameservers.
+    pub nameserver_addresses: BTreeMap<ZoneName, Vec<SocketAddr>>,
+    /// Addresses of nameservers inside a pool.
+    pub glue: BTreeMap<ZoneName, Vec<SocketAddr>>,
+    /// Nameservers that a proof may skip.
+    pub maintenance: Vec<ZoneName>,
+}
+
+/// Who may call.
+pub struct Auth {
+    /// The file of hashed tokens.
+    pub tokens: PathBuf,
+    /// The key of reservation tokens.
+    pub token_key: Zeroizing<Vec<u8>>,
+    /// Networks of clients of the older paths.
+    pub trusted_networks: Vec<(IpNet, Role)>,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("tokens", &self.tokens)
+            .field("token_key", &"<redacted>")
+            .finish_non_exhaustive()
+    }
+}
+
+/// How operations are driven.
+#[derive(Debug)]
+pub struct Worker {
+    /// At once.
+    pub parallel: usize,
+    /// How long an operation is held.
+    pub lease: Duration,
+    /// Between two looks for work.
+    pub poll: Duration,
+    /// Between two looks for drift.
+    pub sweep: Duration,
+    /// Age at which a proof is taken again.
+    pub proof_age: Duration,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            parallel: 32,
+            lease: seconds(30),
+            poll: seconds(1),
+            sweep: seconds(30),
+            proof_age: seconds(3600),
+        }
+    }
+}
+
+/// Per client.
+#[derive(Debug)]
+pub struct Limits {
+    /// Sustained; 0 is no limit.
+    pub requests_per_second: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+/// Logs.
+#[derive(Debug)]
+pub struct Log {
+    /// JSON instead of text.
+    pub json: bool,
+    /// Level or filter.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { json: false, level: "info".into() }
+    }
+}
+
+/// Read a file with the process's environment on top. References to files are relative to the file's directory.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        vec![Problem { path: file.display().to_string(), detail: format!("cannot read it: {e}") }]
+    })?;
+    let base = file.parent().unwrap_or(Path::new("."));
+    load_text(
+        &text,
+        base,
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
+    )
+}

@@ -1,0 +1,287 @@
+//! From the tree of the file to the typed configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
+use toml::{Table, Value};
+use zeroize::Zeroizing;
+
+use super::keys::SECTIONS;
+use super::secret::{Reference, reference};
+use super::section::Reader;
+use super::{Auth, Config, Dns, Instance, Limits, Log, Problem, StoreConfig, Worker, env, value};
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Read a text with variables on top.
+///
+/// # Errors
+/// Every problem at once.
+pub fn load_text(
+    text: &str,
+    base: &Path,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Vec<Problem>> {
+    let mut tree: Table = text.parse().map_err(|e: toml::de::Error| {
+        vec![Problem { path: "TOML".into(), detail: e.to_string().trim_end().to_owned() }]
+    })?;
+    let variables: BTreeMap<String, String> = variables.collect();
+    let mut problems = Vec::new();
+    env::overlay(&mut tree, variables.clone().into_iter(), &mut problems);
+    for name in tree.keys().filter(|k| !SECTIONS.iter().any(|s| s.name == *k)) {
+        problems.push(Problem { path: name.clone(), detail: "there is no such section".into() });
+    }
+    let lookup = |name: &str| variables.get(name).cloned();
+    let config = read(&tree, base, &lookup, &mut problems);
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+/// Every section is read before the first `?`, so that nothing hides behind the first problem.
+fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
+    let listen = Reader::new("http", "http", tree.get("http"), problems).get("listen", value::address);
+    let store = store(Reader::new("store", "store", tree.get("store"), problems), base, env);
+    let powerdns = list(tree, "powerdns", problems, |reader| instance(reader, base, env));
+    let pools = list(tree, "pools", problems, pool);
+    let names: Vec<_> = pools.iter().map(|p| p.domain.clone()).collect();
+    let dns = dns(Reader::new("dns", "dns", tree.get("dns"), problems), &names, base, env);
+    let registrars = registrars(tree, problems);
+    let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
+    let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
+    let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
+    let log = log(Reader::new("log", "log", tree.get("log"), problems));
+    for (index, name) in names.iter().enumerate().filter(|(i, name)| names[..*i].contains(name)) {
+        problems.push(Problem {
+            path: format!("pools[{index}].domain"),
+            detail: format!("{name} is given twice"),
+        });
+    }
+    Some(Config {
+        listen: listen?,
+        store: store?,
+        powerdns,
+        dns: dns?,
+        pools,
+        registrars,
+        auth: auth?,
+        worker: worker?,
+        limits: limits?,
+        log: log?,
+    })
+}
+
+fn list<T>(
+    tree: &Table,
+    section: &'static str,
+    problems: &mut Vec<Problem>,
+    one: impl Fn(Reader<'_>) -> Option<T>,
+) -> Vec<T> {
+    let items = match tree.get(section) {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(_) => {
+            problems.push(Problem { path: section.into(), detail: format!("write it as [[{section}]]") });
+            return Vec::new();
+        }
+        None => &[],
+    };
+    if items.is_empty() {
+        problems
+            .push(Problem { path: section.into(), detail: format!("at least one [[{section}]] is needed") });
+    }
+    let read = |(i, item)| one(Reader::new(section, format!("{section}[{i}]"), Some(item), &mut *problems));
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+fn secret(base: &Path) -> impl Fn(&Value) -> Result<Reference, String> {
+    move |v| reference(&value::text(v)?, base)
+}
+
+fn store(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<StoreConfig> {
+    let url = r.get("url", |v| store_url(&value::text(v)?, base, env));
+    let migrate = r.get("migrate", value::flag);
+    Some(StoreConfig { url: url?, migrate: migrate? })
+}
+
+fn store_url(text: &str, base: &Path, env: Env<'_>) -> Result<Zeroizing<String>, String> {
+    let referenced = text.starts_with("file:") || text.starts_with("env:") || text.starts_with("openbao:");
+    let url = if referenced { reference(text, base)?.text(env)? } else { Zeroizing::new(text.to_owned()) };
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|s| url.starts_with(s)) {
+        return Err("this is neither sqlite:PATH nor postgres://...".into());
+    }
+    let user_part = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
+    let literal = user_part.is_some_and(|user| user.contains(':')) || url.contains("password=");
+    if literal && !referenced {
+        return Err("it holds a password: put the whole address into a file or variable and write file:PATH or env:NAME".into());
+    }
+    Ok(url)
+}
+
+fn instance(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Instance> {
+    let url = r.get("url", value::url);
+    let api_key = r.get("api_key", |v| secret(base)(v)?.text(env));
+    let server_id = r.get("server_id", value::text);
+    let dns = r.get("dns", value::address);
+    Some(Instance { url: url?, api_key: api_key?, server_id: server_id?, dns })
+}
+
+fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Option<Dns> {
+    let nameservers = r.get("nameservers", |v| match value::names(v)? {
+        names if names.is_empty() => Err("at least one is needed".to_owned()),
+        names => Ok(names),
+    });
+    let hostmaster = r.get("hostmaster", value::name);
+    let resolver = r.get("resolver", value::address);
+    let anchors = r.get("trust_anchor", |v| anchors(&secret(base)(v)?.text(env)?, pools));
+    let probe_allow = r.get("probe_allow", value::networks);
+    let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
+    let glue = r.get("glue", value::addresses);
+    let maintenance = r.get("maintenance", value::names);
+    let known = nameservers.clone().unwrap_or_default();
+    let tables = [("nameserver_addresses", &nameserver_addresses), ("glue", &glue)];
+    for (key, map) in tables {
+        for name in map.iter().flat_map(|m| m.keys()).filter(|n| !known.contains(n)) {
+            r.problem(key, format!("{name} is not among dns.nameservers"));
+        }
+    }
+    for name in maintenance.iter().flatten().filter(|n| !known.contains(n)) {
+        r.problem("maintenance", format!("{name} is not among dns.nameservers"));
+    }
+    let nameservers = nameservers?;
+    let first = nameservers.first()?;
+    let beside = ZoneName::parse(&format!("hostmaster.{}", first.parent().as_ref().unwrap_or(first))).ok();
+    Some(Dns {
+        hostmaster: hostmaster.or(beside)?,
+        nameservers,
+        resolver: resolver?,
+        anchors: anchors.unwrap_or_default(),
+        probe_allow: probe_allow?,
+        nameserver_addresses: nameserver_addresses?,
+        glue: glue?,
+        maintenance: maintenance?,
+    })
+}
+
+/// Lines like `omani.works. 300 IN DS 12345 13 2 abcd...`.
+fn anchors(text: &str, pools: &[ZoneName]) -> Result<BTreeMap<ZoneName, BTreeSet<DsRecord>>, String> {
+    let mut all: BTreeMap<ZoneName, BTreeSet<DsRecord>> = BTreeMap::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.split(';').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let at = |detail: String| format!("line {}: {detail}", index + 1);
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let ds = words.iter().position(|w| w.eq_ignore_ascii_case("DS"));
+        let ds = ds
+            .filter(|i| *i > 0)
+            .ok_or_else(|| at("this is not a DS record; write POOL. IN DS ...".into()))?;
+        let name = ZoneName::parse(words[0]).map_err(|e| at(e.to_string()))?;
+        if !pools.contains(&name) {
+            return Err(at(format!("{name} is not one of the pools")));
+        }
+        let record = words[ds + 1..].join(" ").parse::<DsRecord>().map_err(|e| at(e.to_string()))?;
+        all.entry(name).or_default().insert(record);
+    }
+    Ok(all)
+}
+
+fn pool(mut r: Reader<'_>) -> Option<Pool> {
+    let domain = r.get("domain", value::name);
+    let reservation_ttl = r.get("reservation_ttl", value::time);
+    let quarantine = r.get("quarantine", value::time);
+    let quota = r.get("quota", value::count);
+    let allow_addresses = r.get("allow_addresses", value::networks);
+    let reserved = r.get("reserved", value::words);
+    let protected = r.get("protected", value::words);
+    let withdrawals_per_hour = r.get("withdrawals_per_hour", value::count);
+    let drift = r.get("drift", value::choice(&["repair", "report"]));
+    let ttls = ttls(r.inner("pools.ttl", "ttl"));
+    Some(Pool {
+        domain: domain?,
+        reservation_ttl: reservation_ttl?,
+        quarantine: quarantine?,
+        quota: quota?,
+        allow_addresses: allow_addresses?,
+        reserved: reserved?,
+        protected: protected?,
+        withdrawals_per_hour: withdrawals_per_hour?,
+        drift: if drift? == "report" { DriftPolicy::Report } else { DriftPolicy::Repair },
+        ttls: ttls?,
+    })
+}
+
+fn ttls(mut r: Reader<'_>) -> Option<Ttls> {
+    let mut one = |name| r.get(name, value::count).map(Ttl::new);
+    let (address, apex_ns, parent_ns) = (one("address"), one("apex_ns"), one("parent_ns"));
+    let (parent_ds, negative) = (one("parent_ds"), one("negative"));
+    Some(Ttls {
+        address: address?,
+        apex_ns: apex_ns?,
+        parent_ns: parent_ns?,
+        parent_ds: parent_ds?,
+        negative: negative?,
+    })
+}
+
+fn registrars(tree: &Table, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let Some(value) = tree.get("registrars") else { return BTreeMap::new() };
+    let Some(table) = value.as_table() else {
+        problems.push(Problem { path: "registrars".into(), detail: "write it as [registrars.ID]".into() });
+        return BTreeMap::new();
+    };
+    let mut all = BTreeMap::new();
+    for (id, value) in table {
+        let mut reader = Reader::new("registrars", format!("registrars.{id}"), Some(value), problems);
+        if let Some(url) = reader.get("base_url", value::url) {
+            all.insert(id.clone(), url);
+        }
+    }
+    all
+}
+
+fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {
+    let tokens = r.get("tokens", |v| match secret(base)(v)? {
+        Reference::File(path) => Ok(path),
+        Reference::Env(_) => Err("tokens are in a file: write file:PATH".to_owned()),
+    });
+    let token_key = r.get("token_key", |v| {
+        let key = secret(base)(v)?.octets(env)?;
+        if key.len() < 32 {
+            return Err("the key has fewer than 32 octets; make one with `head -c 32 /dev/urandom`".into());
+        }
+        Ok(key)
+    });
+    let trusted_networks = r.get("trusted_networks", value::network_roles);
+    Some(Auth { tokens: tokens?, token_key: token_key?, trusted_networks: trusted_networks? })
+}
+
+fn worker(mut r: Reader<'_>) -> Option<Worker> {
+    let parallel = r.get("parallel", value::count);
+    let mut time = |name| r.get(name, value::time);
+    let (lease, poll, sweep, proof_age) = (time("lease"), time("poll"), time("sweep"), time("proof_age"));
+    for (name, given) in [("lease", lease), ("poll", poll), ("sweep", sweep)] {
+        if given.is_some_and(|t| t.is_zero()) {
+            r.problem(name, "this must be longer than nothing");
+        }
+    }
+    if parallel == Some(0) {
+        r.problem("parallel", "at least 1 is needed");
+    }
+    let parallel = usize::try_from(parallel?).ok()?;
+    Some(Worker { parallel, lease: lease?, poll: poll?, sweep: sweep?, proof_age: proof_age? })
+}
+
+fn limits(mut r: Reader<'_>) -> Option<Limits> {
+    let requests_per_second = r.get("requests_per_second", value::count);
+    let burst = r.get("burst", value::count);
+    Some(Limits { requests_per_second: requests_per_second?, burst: burst? })
+}
+
+fn log(mut r: Reader<'_>) -> Option<Log> {
+    let format = r.get("format", value::choice(&["text", "json"]));
+    let level = r.get("level", value::text);
+    Some(Log { json: format? == "json", level: level? })
+}

@@ -1,0 +1,230 @@
+use std::path::Path;
+use std::time::Duration;
+
+use pdm_model::{DriftPolicy, Ttl};
+
+use super::{Config, Problem, document, load_text};
+
+/// A directory with the files that the example names.
+fn secrets() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in [("pdns", "swordfish\n"), ("token.key", &"k".repeat(32)), ("tokens.toml", "")] {
+        std::fs::write(dir.path().join(name), content).unwrap();
+    }
+    dir
+}
+
+fn minimal() -> String {
+    r#"
+    [store]
+    url = "sqlite:pdm.db"
+    [[powerdns]]
+    url = "http://127.0.0.1:8081"
+    api_key = "file:pdns"
+    [dns]
+    nameservers = ["ns1.openova.io"]
+    [[pools]]
+    domain = "omani.works"
+    [auth]
+    tokens = "file:tokens.toml"
+    token_key = "file:token.key"
+    "#
+    .to_owned()
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+    let dir = secrets();
+    load_text(text, dir.path(), variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+fn paths(problems: &[Problem]) -> Vec<&str> {
+    problems.iter().map(|p| p.path.as_str()).collect()
+}
+
+#[test]
+fn little_is_needed_and_the_rest_has_defaults() {
+    let config = load(&minimal(), &[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8053");
+    assert_eq!(config.powerdns[0].api_key.as_str(), "swordfish");
+    assert_eq!(config.dns.hostmaster.to_string(), "hostmaster.openova.io");
+    let (pool, reference) = (&config.pools[0], pdm_model::Pool::new(config.pools[0].domain.clone()));
+    assert_eq!(pool.quarantine, reference.quarantine);
+    assert_eq!(pool.reservation_ttl, reference.reservation_ttl);
+    assert_eq!(pool.withdrawals_per_hour, reference.withdrawals_per_hour);
+    assert_eq!(pool.ttls, reference.ttls);
+    assert_eq!(config.worker.lease, Duration::from_secs(30));
+}
+
+#[test]
+fn the_example_is_valid_with_its_comments_and_without() {
+    let dir = secrets();
+    let key = format!("file:{}", dir.path().join("pdns").display());
+    let example = document::example().replace("file:/run/secrets/pdns", &key);
+    load_text(&example, dir.path(), std::iter::empty()).unwrap();
+    // Every commented key holds a value that would be taken. A trust anchor needs a real file.
+    let uncommented: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest)
+                if (rest.contains(" = ") || rest.starts_with('[')) && !rest.contains("trust_anchor") =>
+            {
+                rest
+            }
+            _ => line,
+        })
+        .fold(String::new(), |text, line| text + line + "\n");
+    let config = load_text(&uncommented, dir.path(), std::iter::empty()).unwrap();
+    assert_eq!(config.registrars["ovh"], "https://eu.api.ovh.com/1.0");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let text = r#"
+    bogus = 1
+    [http]
+    listen = "nowhere"
+    port = 1
+    [store]
+    url = "mysql://x"
+    [[powerdns]]
+    url = "127.0.0.1"
+    api_key = "swordfish"
+    [dns]
+    nameservers = ["-bad-"]
+    [[pools]]
+    domain = "omani.works"
+    quarantine = "200"
+    drift = "perhaps"
+    [pools.ttl]
+    address = -1
+    [auth]
+    tokens = "env:TOKENS"
+    token_key = "openbao:kv/key"
+    trusted_networks = [{ cidr = "10.0.0.0/8", role = "admin" }]
+    [worker]
+    parallel = 0
+    "#;
+    let problems = load(text, &[]).unwrap_err();
+    let expected = [
+        "bogus",
+        "http.port",
+        "http.listen",
+        "store.url",
+        "powerdns[0].url",
+        "powerdns[0].api_key",
+        "dns.nameservers",
+        "pools[0].quarantine",
+        "pools[0].drift",
+        "pools[0].ttl.address",
+        "auth.tokens",
+        "auth.token_key",
+        "auth.trusted_networks",
+        "worker.parallel",
+    ];
+    let mut seen = paths(&problems);
+    let mut expected = expected.to_vec();
+    seen.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(seen, expected);
+    assert!(problems.iter().all(|p| !p.to_string().contains("swordfish")));
+}
+
+#[test]
+fn missing_sections_are_named_by_what_they_lack() {
+    let problems = load("", &[]).unwrap_err();
+    assert_eq!(
+        paths(&problems),
+        ["store.url", "powerdns", "pools", "dns.nameservers", "auth.tokens", "auth.token_key"]
+    );
+}
+
+#[test]
+fn the_environment_is_on_top() {
+    let variables = [
+        ("PDM__HTTP__LISTEN", "0.0.0.0:80"),
+        ("PDM__POOLS__0__QUOTA", "5"),
+        ("PDM__POOLS__0__TTL__ADDRESS", "60"),
+        ("PDM__POOLS__0__DRIFT", "report"),
+        ("PDM__POOLS__1__DOMAIN", "other.works"),
+        ("PDM__DNS__NAMESERVERS", r#"["ns1.a.example", "ns2.a.example"]"#),
+        ("PDM__DNS__NAMESERVER_ADDRESSES", r#"{"ns1.a.example": ["127.0.0.1:5300", "192.0.2.1"]}"#),
+        ("PDM__POWERDNS__0__API_KEY", "env:PDNS_KEY"),
+        ("PDM__STORE__URL", "env:STORE"),
+        ("PDM__REGISTRARS__OVH__BASE_URL", "http://127.0.0.1:1"),
+        ("PDNS_KEY", "hush"),
+        ("STORE", "postgres://u:p@h/d"),
+        ("PDM_URL", "ignored"),
+    ];
+    let config = load(&minimal(), &variables).unwrap();
+    assert_eq!(config.listen.port(), 80);
+    assert_eq!((config.pools[0].quota, config.pools[0].ttls.address), (5, Ttl::new(60)));
+    assert_eq!(config.pools[0].drift, DriftPolicy::Report);
+    assert_eq!(config.pools[1].domain.to_string(), "other.works");
+    let asked: Vec<_> = config.dns.nameserver_addresses.values().flatten().map(|a| a.to_string()).collect();
+    assert_eq!(asked, ["127.0.0.1:5300", "192.0.2.1:53"]);
+    assert_eq!(config.powerdns[0].api_key.as_str(), "hush");
+    assert_eq!(config.store.url.as_str(), "postgres://u:p@h/d");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hush") && !shown.contains("u:p@h"), "{shown}");
+}
+
+#[test]
+fn variables_without_a_place_are_problems() {
+    for (name, value) in [
+        ("PDM__HTTP__PORT", "1"),
+        ("PDM__NOWHERE__KEY", "1"),
+        ("PDM__HTTP", "1"),
+        ("PDM__POOLS__QUOTA", "1"),
+        ("PDM__POOLS__7__QUOTA", "1"),
+        ("PDM__POOLS__0__QUOTA", "many"),
+    ] {
+        assert_eq!(paths(&load(&minimal(), &[(name, value)]).unwrap_err()), [name]);
+    }
+}
+
+#[test]
+fn a_password_in_the_store_address_is_a_literal_secret() {
+    for url in ["postgres://u:swordfish@h/d", "postgres://h/d?user=u&password=swordfish"] {
+        let problems = load(&minimal().replace("sqlite:pdm.db", url), &[]).unwrap_err();
+        assert_eq!(paths(&problems), ["store.url"]);
+        assert!(!problems[0].detail.contains("swordfish"));
+    }
+    assert!(load(&minimal().replace("sqlite:pdm.db", "postgres://u@h/d"), &[]).is_ok());
+}
+
+#[test]
+fn anchors_are_ds_records_of_the_pools() {
+    let dir = secrets();
+    let digest = "ab".repeat(32);
+    let with = |line: String| {
+        std::fs::write(dir.path().join("anchor"), line).unwrap();
+        let text = minimal().replace("[dns]", "[dns]\ntrust_anchor = \"file:anchor\"");
+        load_text(&text, dir.path(), std::iter::empty())
+    };
+    let config = with(format!("; pools\nomani.works. 300 IN DS 1 13 2 {digest}\n")).unwrap();
+    assert_eq!(config.dns.anchors.len(), 1);
+    assert!(with(format!("other.works. IN DS 1 13 2 {digest}\n")).is_err());
+    assert!(with("omani.works. IN DNSKEY 257 3 13 AAAA\n".to_owned()).is_err());
+}
+
+#[test]
+fn a_nameserver_that_nobody_listed_is_a_problem() {
+    let text = minimal()
+        .replace("[dns]", "[dns]\nmaintenance = [\"ns9.openova.io\"]\nglue = { \"ns8.openova.io\" = [] }");
+    assert_eq!(paths(&load(&text, &[]).unwrap_err()), ["dns.glue", "dns.maintenance"]);
+}
+
+#[test]
+fn the_schema_knows_every_key() {
+    let schema = document::schema();
+    assert_eq!(schema["required"], serde_json::json!(["store", "powerdns", "dns", "pools", "auth"]));
+    let pool = &schema["properties"]["pools"]["items"];
+    assert_eq!(pool["properties"]["ttl"]["properties"]["address"]["default"], 300);
+    assert_eq!(pool["properties"]["quarantine"]["default"], "200d");
+    assert_eq!(schema["properties"]["registrars"]["additionalProperties"]["required"][0], "base_url");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_problem() {
+    assert_eq!(super::load(Path::new("/nonexistent/pdm.toml")).unwrap_err().len(), 1);
+}

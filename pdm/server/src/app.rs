@@ -1,0 +1,95 @@
+//! What the server is made of, and what every handler sees of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use pdm_engine::Engine;
+use pdm_engine::token::TokenKey;
+use tokio::sync::watch;
+
+use crate::auth::Authenticator;
+use crate::limit::RateLimits;
+use crate::trusted::TrustedNetworks;
+
+/// What the server is made of.
+pub struct App {
+    /// Intents and reads.
+    pub engine: Arc<Engine>,
+    /// Who may ask.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Networks whose clients may use the older paths without a token.
+    pub trusted: TrustedNetworks,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Recomputes the token of a replayed reservation; from the same secret as the engine's.
+    pub token_key: TokenKey,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+}
+
+/// Bounds on requests.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Requests a second of one token, or of one address without a token. 0 is no limit.
+    pub per_second: u32,
+    /// Requests that may come at once on top.
+    pub burst: u32,
+    /// Octets of a body.
+    pub body: usize,
+    /// Time for a body to arrive.
+    pub body_time: Duration,
+    /// Time for the head of a request to arrive; also how long an idle connection is kept.
+    pub head_time: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Time that requests under way have at a graceful stop.
+    pub drain: Duration,
+    /// How long commit and release of the older paths wait for the end. Their client gives up after 10 to 15 s.
+    pub older_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_second: 20_000,
+            burst: 20_000,
+            body: 64 * 1024,
+            body_time: Duration::from_secs(10),
+            head_time: Duration::from_secs(30),
+            connections: 4096,
+            drain: Duration::from_secs(10),
+            older_wait: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What every handler sees.
+pub(crate) struct Shared {
+    pub app: App,
+    pub rates: RateLimits,
+    /// True at a graceful stop: waits and streams end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The state of the router.
+pub(crate) type S = Arc<Shared>;
+
+impl Shared {
+    pub fn new(app: App, stop: watch::Receiver<bool>) -> S {
+        let rates = RateLimits::new(&app.limits);
+        Arc::new(Self { app, rates, stop })
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.app.engine
+    }
+
+    /// Return once the server stops; never, when nobody can stop it.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The OpenAPI document, generated from the handlers and the types of `pdm-api`.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::routes::{
+    allocation, allocations, audit_log, check, commit, document as file, events, extend, freeze, healthz,
+    metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend,
+    target, thaw, validate,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "pool-domain-manager",
+        description = "Names for Sovereigns: reserve, commit, release, and proof that they answer."
+    ),
+    paths(
+        check::handler, reserve::handler, extend::handler, commit::handler, release::handler, allocations::handler,
+        allocation::handler, target::handler, suspend::handler, resume::handler, owner::handler, operation::handler,
+        events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, freeze::handler,
+        thaw::handler, audit_log::handler, healthz::handler, readyz::handler, metrics::handler, file::handler,
+        older::check::handler, older::reserve::handler, older::commit::handler, older::release::handler,
+        older::list::handler, older::reserved::handler, older::registrar::validate, older::registrar::set_ns,
+    ),
+    security(("bearer" = [])),
+    modifiers(&Bearer),
+    tags(
+        (name = "names", description = "Reserve, commit, change and release"),
+        (name = "operations", description = "What is under way"),
+        (name = "operator", description = "For who runs it"),
+        (name = "older", description = "Paths of an earlier provisioner; they stay as they are")
+    )
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+    }
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_is_in_the_document_and_nothing_else() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        let mut documented = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys() {
+                documented.insert((method.to_uppercase(), path.clone()));
+            }
+        }
+        let served =
+            crate::paths().into_iter().map(|(m, p)| (m.to_owned(), p.to_owned())).collect::<BTreeSet<_>>();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn every_reference_resolves() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        let text = document.to_string();
+        let references =
+            text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+        for name in references {
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+    }
+}

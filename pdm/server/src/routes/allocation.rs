@@ -1,0 +1,29 @@
+//! `GET /v1/allocations/{fqdn}`: everything about one name. What the caller may not know is 404.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use pdm_api::{AllocationDetail, ProblemBody};
+
+use crate::app::S;
+use crate::extract::{Asking, At};
+use crate::problem::{Failure, json};
+
+/// Everything about one name.
+#[utoipa::path(
+    get, path = "/v1/allocations/{fqdn}", operation_id = "getAllocation", tag = "names",
+    params(("fqdn" = String, Path, description = "The name")),
+    responses((status = 200, body = AllocationDetail), (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub(crate) async fn handler(
+    State(state): State<S>,
+    Asking(caller): Asking,
+    At(fqdn): At<String>,
+) -> Result<Response, Failure> {
+    let engine = state.engine();
+    let found = engine.get(&caller, &fqdn).await?;
+    let desired = engine.desired(&found.allocation);
+    let nameservers = &engine.settings().nameservers;
+    let detail = AllocationDetail::new(&found.allocation, &desired, nameservers, found.operation.as_ref());
+    Ok(json(StatusCode::OK, &detail))
+}

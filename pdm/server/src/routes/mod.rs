@@ -1,0 +1,96 @@
+//! The table of routes: one file per endpoint. What is not in it does not exist.
+
+pub(crate) mod allocation;
+pub(crate) mod allocations;
+pub(crate) mod audit_log;
+pub(crate) mod check;
+pub(crate) mod commit;
+pub(crate) mod document;
+pub(crate) mod events;
+pub(crate) mod extend;
+pub(crate) mod freeze;
+pub(crate) mod healthz;
+pub(crate) mod metrics;
+pub(crate) mod older;
+pub(crate) mod operation;
+pub(crate) mod owner;
+pub(crate) mod pools;
+pub(crate) mod readyz;
+pub(crate) mod registrars;
+pub(crate) mod release;
+pub(crate) mod reserve;
+pub(crate) mod resume;
+pub(crate) mod retry;
+pub(crate) mod suspend;
+pub(crate) mod target;
+pub(crate) mod thaw;
+pub(crate) mod validate;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use pdm_model::Refusal;
+
+use crate::app::S;
+use crate::edge::edge;
+use crate::problem::Failure;
+
+/// One line of the table.
+pub(crate) struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    handler: MethodRouter<S>,
+}
+
+/// Every route.
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Route> {
+    let row = |method, path, handler| Route { method, path, handler };
+    vec![
+        row("GET", "/v1/check", get(check::handler)),
+        row("POST", "/v1/reserve", post(reserve::handler)),
+        row("POST", "/v1/reserve/extend", post(extend::handler)),
+        row("POST", "/v1/commit", post(commit::handler)),
+        row("POST", "/v1/release", post(release::handler)),
+        row("GET", "/v1/allocations", get(allocations::handler)),
+        row("GET", "/v1/allocations/{fqdn}", get(allocation::handler)),
+        row("PUT", "/v1/allocations/{fqdn}/target", put(target::handler)),
+        row("POST", "/v1/allocations/{fqdn}/suspend", post(suspend::handler)),
+        row("POST", "/v1/allocations/{fqdn}/resume", post(resume::handler)),
+        row("POST", "/v1/allocations/{fqdn}/owner", post(owner::handler)),
+        row("GET", "/v1/operations/{id}", get(operation::handler)),
+        row("GET", "/v1/operations/{id}/events", get(events::handler)),
+        row("POST", "/v1/operations/{id}/retry", post(retry::handler)),
+        row("GET", "/v1/pools", get(pools::handler)),
+        row("GET", "/v1/registrars", get(registrars::handler)),
+        row("POST", "/v1/validate", post(validate::handler)),
+        row("POST", "/v1/freeze", post(freeze::handler)),
+        row("POST", "/v1/thaw", post(thaw::handler)),
+        row("GET", "/v1/audit-log", get(audit_log::handler)),
+        row("GET", "/healthz", get(healthz::handler)),
+        row("GET", "/readyz", get(readyz::handler)),
+        row("GET", "/metrics", get(metrics::handler)),
+        row("GET", "/openapi.json", get(document::handler)),
+        row("GET", "/api/v1/pool/{domain}/check", get(older::check::handler)),
+        row("POST", "/api/v1/pool/{domain}/reserve", post(older::reserve::handler)),
+        row("POST", "/api/v1/pool/{domain}/commit", post(older::commit::handler)),
+        row("DELETE", "/api/v1/pool/{domain}/release", delete(older::release::handler)),
+        row("GET", "/api/v1/pool/{domain}/list", get(older::list::handler)),
+        row("GET", "/api/v1/reserved", get(older::reserved::handler)),
+        row("POST", "/api/v1/registrar/{registrar}/validate", post(older::registrar::validate)),
+        row("POST", "/api/v1/registrar/{registrar}/set-ns", post(older::registrar::set_ns)),
+    ]
+}
+
+/// The router over the table, behind the edge.
+pub(crate) fn router(state: S) -> Router {
+    let routes =
+        table().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    routes
+        .fallback(|| async { Failure::from(Refusal::new("not-found", "there is no such path")) })
+        .method_not_allowed_fallback(|| async {
+            Failure::from(Refusal::new("method-not-allowed", "this path has other methods"))
+        })
+        .layer(from_fn_with_state(state.clone(), edge))
+        .with_state(state)
+}

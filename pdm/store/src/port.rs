@@ -1,0 +1,163 @@
+//! The ports, method by method: each is one job.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pdm_model::{Allocation, AuditEntry, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName};
+use pdm_ports::parent::{LeaseAnswer, ZoneLease};
+use pdm_ports::store::{
+    Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, StoredEvent, Wanted,
+};
+use pdm_ports::{Fault, Store};
+use serde_json::Value;
+
+use crate::decide::Decide;
+use crate::{SqlStore, freeze, log, read, requests, sweep, work, zone_lease};
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn now(&self) -> Result<Timestamp, Fault> {
+        self.read(read::Now).await
+    }
+
+    async fn decide(
+        &self,
+        name: &ZoneName,
+        wanted: Wanted,
+        decision: Decision,
+    ) -> Result<Result<Decided, Refusal>, Fault> {
+        self.write(Decide { name: name.clone(), wanted, decision }).await
+    }
+
+    async fn holder(&self, name: &ZoneName, pool: &ZoneName, look: &str) -> Result<Option<Held>, Fault> {
+        self.holders.holder(name, pool, look).await
+    }
+
+    async fn lease(&self, token: &str, ttl: Duration, limit: u32) -> Result<Vec<Lease>, Fault> {
+        self.write(work::LeaseDue { token: token.to_owned(), ttl, limit }).await
+    }
+
+    async fn checkpoint(
+        &self,
+        operation: &str,
+        token: &str,
+        checkpoint: Checkpoint,
+    ) -> Result<Timestamp, Fault> {
+        let (operation, token) = (operation.to_owned(), token.to_owned());
+        self.write(work::WriteCheckpoint { operation, token, checkpoint }).await
+    }
+
+    async fn let_go(&self, token: &str) -> Result<(), Fault> {
+        self.write(work::LetGo(token.to_owned())).await
+    }
+
+    async fn hurry(&self, operation: &str) -> Result<bool, Fault> {
+        self.write(work::Hurry(operation.to_owned())).await
+    }
+
+    async fn expire(&self, limit: u32) -> Result<u64, Fault> {
+        self.write(sweep::Expire(limit)).await
+    }
+
+    async fn note(
+        &self,
+        allocation: &str,
+        generation: i64,
+        conditions: Vec<Condition>,
+        observed: Observed,
+        proof: Option<Proof>,
+        audit: Vec<AuditEntry>,
+    ) -> Result<bool, Fault> {
+        let allocation = allocation.to_owned();
+        self.write(sweep::Note { allocation, generation, conditions, observed, proof, audit }).await
+    }
+
+    async fn allocation(&self, name: &ZoneName) -> Result<Option<(Allocation, Option<Operation>)>, Fault> {
+        self.read(read::One(name.clone())).await
+    }
+
+    async fn allocations(&self, filter: &Filter) -> Result<Vec<Allocation>, Fault> {
+        self.read(read::Page(filter.clone())).await
+    }
+
+    async fn operation(&self, id: &str) -> Result<Option<Operation>, Fault> {
+        self.read(read::OneOperation(id.to_owned())).await
+    }
+
+    async fn events(&self, operation: &str, after: i64) -> Result<Vec<StoredEvent>, Fault> {
+        self.read(read::Events { operation: operation.to_owned(), after }).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Count>, Fault> {
+        self.read(read::Counts).await
+    }
+
+    async fn queue(&self) -> Result<Queue, Fault> {
+        self.read(read::OpenQueue).await
+    }
+
+    async fn audit_log(
+        &self,
+        fqdn: Option<&ZoneName>,
+        actor: Option<&str>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, Fault> {
+        let (fqdn, actor) = (fqdn.cloned(), actor.map(str::to_owned));
+        self.read(read::AuditPage { fqdn, actor, before, limit }).await
+    }
+
+    async fn audit(&self, entry: AuditEntry) -> Result<(), Fault> {
+        self.write(log::Append(entry)).await
+    }
+
+    async fn remember(&self, key: &str, body_digest: &str) -> Result<Remembered, Fault> {
+        self.write(requests::Remember { key: key.to_owned(), digest: body_digest.to_owned() }).await
+    }
+
+    async fn answer(&self, key: &str, answer: Option<(u16, Value)>) -> Result<(), Fault> {
+        self.write(requests::Answer { key: key.to_owned(), answer }).await
+    }
+
+    async fn freezes(&self) -> Result<Vec<Freeze>, Fault> {
+        self.read(freeze::Freezes).await
+    }
+
+    async fn set_freeze(&self, pool: Option<&ZoneName>, on: bool, actor: &str) -> Result<(), Fault> {
+        self.write(freeze::SetFreeze { pool: pool.cloned(), on, actor: actor.to_owned() }).await
+    }
+
+    async fn mark(&self) -> Result<i64, Fault> {
+        self.read(read::Mark).await
+    }
+
+    async fn raise_mark(&self, mark: i64) -> Result<(), Fault> {
+        self.write(sweep::RaiseMark(mark)).await
+    }
+
+    async fn restore(&self, allocation: &Allocation, audit: AuditEntry) -> Result<bool, Fault> {
+        self.write(sweep::Restore { allocation: allocation.clone(), audit }).await
+    }
+
+    async fn prune(&self) -> Result<u64, Fault> {
+        self.write(sweep::Prune).await
+    }
+}
+
+#[async_trait]
+impl ZoneLease for SqlStore {
+    async fn acquire(&self, zone: &ZoneName, holder: &str, ttl: Duration) -> Result<LeaseAnswer, Fault> {
+        if self.writer.is_some() {
+            // One process has the file, and in it there is one writer per zone.
+            return Ok(LeaseAnswer::Granted { taken_over: false, changed_hands: false });
+        }
+        self.write(zone_lease::Acquire { zone: zone.clone(), holder: holder.to_owned(), ttl }).await
+    }
+
+    async fn give_back(&self, zone: &ZoneName, holder: &str) -> Result<(), Fault> {
+        if self.writer.is_some() {
+            return Ok(());
+        }
+        self.write(zone_lease::GiveBack { zone: zone.clone(), holder: holder.to_owned() }).await
+    }
+}

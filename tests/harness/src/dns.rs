@@ -1,0 +1,92 @@
+//! `dig` and `delv`: the DNS as others see it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::child::run;
+
+/// The labels that every Sovereign answers for, and one that only the wildcard answers.
+#[must_use]
+pub fn names_of(fqdn: &str) -> Vec<String> {
+    let mut names = vec![fqdn.to_owned()];
+    names.extend(["console", "api", "gitea", "harbor", "any-other"].map(|l| format!("{l}.{fqdn}")));
+    names
+}
+
+fn command(program: &str, at: SocketAddr) -> Command {
+    let mut command = Command::new(program);
+    command.arg(format!("@{}", at.ip())).args(["-p", &at.port().to_string()]);
+    command
+}
+
+/// The records of an answer, one a line, in order.
+///
+/// # Panics
+/// When `dig` fails.
+#[must_use]
+pub fn short(at: SocketAddr, name: &str, rtype: &str) -> Vec<String> {
+    let mut dig = command("dig", at);
+    dig.args(["+short", "+norecurse", "+time=3", "+tries=2", name, rtype]);
+    let text = run(&mut dig).expect("dig");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// The whole answer with signatures.
+///
+/// # Panics
+/// When `dig` fails.
+#[must_use]
+pub fn full(at: SocketAddr, name: &str, rtype: &str, tcp: bool) -> String {
+    let mut dig = command("dig", at);
+    dig.args(["+dnssec", "+norecurse", "+time=3", "+tries=2", if tcp { "+tcp" } else { "+notcp" }, name, rtype]);
+    run(&mut dig).expect("dig")
+}
+
+/// The response code of an answer: `NOERROR`, `NXDOMAIN`, ...
+#[must_use]
+pub fn status(at: SocketAddr, name: &str, rtype: &str) -> String {
+    let text = full(at, name, rtype, false);
+    text.split("status: ").nth(1).and_then(|t| t.split(',').next()).unwrap_or("").to_owned()
+}
+
+/// Write the entry-point keys that `zone` serves as a trust anchor file for `delv`.
+///
+/// # Panics
+/// When no key is served.
+pub fn write_anchor(at: SocketAddr, zone: &str, file: &Path) {
+    let keys = short(at, zone, "DNSKEY");
+    let mut text = String::from("trust-anchors {\n");
+    let mut any = false;
+    for key in keys.iter().filter(|k| k.starts_with("257 ")) {
+        let mut words = key.split_ascii_whitespace();
+        let (flags, protocol, algorithm) =
+            (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        let key: String = words.collect();
+        text.push_str(&format!("  \"{zone}.\" static-key {flags} {protocol} {algorithm} \"{key}\";\n"));
+        any = true;
+    }
+    assert!(any, "{zone} serves no entry-point key: {keys:?}");
+    text.push_str("};\n");
+    std::fs::write(file, text).expect("write the anchor");
+}
+
+/// What `delv` says, with the key of `root` from `anchor` as the only trust.
+#[must_use]
+pub fn delv(at: SocketAddr, anchor: &Path, root: &str, name: &str, rtype: &str) -> String {
+    let mut delv = command("delv", at);
+    delv.arg("-a").arg(anchor).arg(format!("+root={root}")).args([name, rtype]);
+    let output = delv.output().expect("delv");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Panic unless `delv` fully validates the answer; NXDOMAIN and NODATA count when they are proved.
+///
+/// # Panics
+/// When it does not.
+pub fn must_validate(at: SocketAddr, anchor: &Path, root: &str, name: &str, rtype: &str) {
+    let said = delv(at, anchor, root, name, rtype);
+    assert!(said.contains("fully validated"), "delv {name} {rtype}: {said}");
+}
