@@ -59,9 +59,8 @@ impl<'a> Pending<'a> {
 
     /// Give `octets` to the question they answer.
     fn take(&mut self, octets: &[u8]) -> io::Result<()> {
-        let mine = (0..self.questions.len()).find(|&i| {
-            self.replies[i].is_none() && self.questions[i].is_answered_by(self.ids[i], octets)
-        });
+        let mine = (0..self.questions.len())
+            .find(|&i| self.replies[i].is_none() && self.questions[i].is_answered_by(self.ids[i], octets));
         if let Some(index) = mine {
             self.replies[index] = Some(octets.to_vec());
             self.open -= 1;
@@ -87,10 +86,10 @@ pub(crate) async fn by_udp(
     random: &SystemRandom,
 ) -> Exchange {
     let begun = Instant::now();
-    let (mut replies, sent_udp) = run(questions, random, async |pending| udp(address, pending, patience).await).await;
-    let truncated: Vec<usize> = (0..questions.len())
-        .filter(|&i| matches!(&replies[i], Ok(octets) if is_truncated(octets)))
-        .collect();
+    let (mut replies, sent_udp) =
+        run(questions, random, async |pending| udp(address, pending, patience).await).await;
+    let truncated: Vec<usize> =
+        (0..questions.len()).filter(|&i| matches!(&replies[i], Ok(octets) if is_truncated(octets))).collect();
     let mut sent_tcp = 0;
     if !truncated.is_empty() {
         let again: Vec<Question> = truncated.iter().map(|&i| questions[i].clone()).collect();
@@ -111,7 +110,8 @@ pub(crate) async fn by_tcp(
     random: &SystemRandom,
 ) -> Exchange {
     let begun = Instant::now();
-    let (replies, sent_tcp) = run(questions, random, async |pending| tcp(address, pending, patience).await).await;
+    let (replies, sent_tcp) =
+        run(questions, random, async |pending| tcp(address, pending, patience).await).await;
     Exchange { replies, sent_udp: 0, sent_tcp, elapsed: begun.elapsed() }
 }
 
@@ -198,7 +198,10 @@ async fn tcp_once(address: SocketAddr, pending: &mut Pending<'_>) -> io::Result<
     let mut stream_octets = Vec::with_capacity(8192);
     while pending.open > 0 {
         if stream.read_buf(&mut stream_octets).await? == 0 {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection was closed before all replies came"));
+            return Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "the connection was closed before all replies came",
+            ));
         }
         let mut done = 0;
         while let Some((message, length)) = frame(&stream_octets[done..]) {

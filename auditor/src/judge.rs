@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use pdm_dnssec::{Answer, Broken, Chain, NXDOMAIN, Name, Origin, SignedSet, TrustedKeys, Verified, hex, rtype};
+use pdm_dnssec::{
+    Answer, Broken, Chain, NXDOMAIN, Name, Origin, SignedSet, TrustedKeys, Verified, hex, rtype,
+};
 use ring::digest;
 
 use crate::plan::{Expect, Plan, Want};
@@ -86,7 +88,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Judge one reply, unless the same octets were judged good under the same keys. Says which keys it brought.
-    fn reply(&mut self, slot: usize, under: usize, octets: &[u8], all: &mut digest::Context) -> Result<usize, Wrong> {
+    fn reply(
+        &mut self,
+        slot: usize,
+        under: usize,
+        octets: &[u8],
+        all: &mut digest::Context,
+    ) -> Result<usize, Wrong> {
         let body = octets.get(2..).unwrap_or_default();
         if let Some(known) = self.good[slot].iter().find(|g| g.under == under && g.octets == body) {
             all.update(&known.content);
@@ -130,7 +138,9 @@ impl<'a> Judge<'a> {
             return self.zone_keys(answer, question, &plan.ds, content).map(Some);
         }
         authoritative(answer, question, &plan.zone)?;
-        let Some(keys) = self.keys.get(under) else { return Err(wrong("bogus", "there are no trusted keys")) };
+        let Some(keys) = self.keys.get(under) else {
+            return Err(wrong("bogus", "there are no trusted keys"));
+        };
         match expect {
             Expect::Absent => {
                 absent(answer, question)?;
@@ -160,10 +170,16 @@ impl<'a> Judge<'a> {
                 let by_wildcard = matches!(expect, Expect::FromWildcard(_));
                 match origin {
                     Origin::Wildcard(at) if !by_wildcard || at != plan.zone => {
-                        return Err(wrong("wrong-answer", format!("the answer was made from the wildcard at {at}")));
+                        return Err(wrong(
+                            "wrong-answer",
+                            format!("the answer was made from the wildcard at {at}"),
+                        ));
                     }
                     Origin::Exact if by_wildcard => {
-                        return Err(wrong("wrong-answer", "the name exists, so that the wildcard is not used"));
+                        return Err(wrong(
+                            "wrong-answer",
+                            "the name exists, so that the wildcard is not used",
+                        ));
                     }
                     Origin::Wildcard(_) | Origin::Exact => {}
                 }
@@ -200,26 +216,32 @@ fn authoritative(answer: &Answer, question: &Question, zone: &Name) -> Result<()
     }
     let apex = question.name == *zone && question.rtype != rtype::DS;
     if apex && answer.rcode == NXDOMAIN {
-        return Err(wrong("lame", format!("the server does not serve {zone}: it says that the name does not exist")));
+        return Err(wrong(
+            "lame",
+            format!("the server does not serve {zone}: it says that the name does not exist"),
+        ));
     }
     Ok(())
 }
 
 /// The one RRset that was asked for, and nothing beside it.
 fn only<'b>(answer: &'b Answer, question: &Question, missing: &'static str) -> Result<&'b SignedSet, Wrong> {
-    if let Some(other) = answer.answers.iter().find(|s| s.owner != question.name || s.rtype != question.rtype) {
+    if let Some(other) = answer.answers.iter().find(|s| s.owner != question.name || s.rtype != question.rtype)
+    {
         let detail = format!("the answer holds {} {}", other.owner, TypeName(other.rtype));
         return Err(wrong("wrong-answer", detail));
     }
     answer.answers.first().ok_or_else(|| {
-        let what = if answer.rcode == NXDOMAIN { "the name does not exist" } else { "there is no such record" };
+        let what =
+            if answer.rcode == NXDOMAIN { "the name does not exist" } else { "there is no such record" };
         wrong(missing, what)
     })
 }
 
 fn absent(answer: &Answer, question: &Question) -> Result<(), Wrong> {
     if let Some(set) = answer.answers.first() {
-        let detail = format!("seen {}, expected nothing at {question}", shown(set.rtype, &set.records).join(", "));
+        let detail =
+            format!("seen {}, expected nothing at {question}", shown(set.rtype, &set.records).join(", "));
         return Err(wrong("wrong-answer", detail));
     }
     if !answer.authorities.iter().any(|s| matches!(s.rtype, rtype::NSEC | rtype::NSEC3)) {
@@ -279,12 +301,17 @@ fn shown_ds(set: &BTreeSet<pdm_model::DsRecord>) -> Vec<String> {
 /// RDATA for people.
 fn shown(number: u16, records: &[Vec<u8>]) -> Vec<String> {
     let text = |rdata: &Vec<u8>| match number {
-        rtype::A => <[u8; 4]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv4Addr::from(o).to_string()).ok(),
-        rtype::AAAA => <[u8; 16]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv6Addr::from(o).to_string()).ok(),
+        rtype::A => {
+            <[u8; 4]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv4Addr::from(o).to_string()).ok()
+        }
+        rtype::AAAA => {
+            <[u8; 16]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv6Addr::from(o).to_string()).ok()
+        }
         rtype::NS | rtype::CNAME => Name::from_wire(rdata).map(|(name, _)| name.to_string()),
         _ => None,
     };
-    let hexadecimal = |rdata: &Vec<u8>| format!("\\# {} {}", rdata.len(), hex(rdata.get(..64).unwrap_or(rdata)));
+    let hexadecimal =
+        |rdata: &Vec<u8>| format!("\\# {} {}", rdata.len(), hex(rdata.get(..64).unwrap_or(rdata)));
     records.iter().take(SHOWN).map(|rdata| text(rdata).unwrap_or_else(|| hexadecimal(rdata))).collect()
 }
 

@@ -102,7 +102,10 @@ impl Plan {
             for label in labels {
                 let owner = name(&owner_in(&request.zone, label))?;
                 for number in [rtype::A, rtype::AAAA] {
-                    items.push(Item { question: Question::new(owner.clone(), number), expect: Expect::Absent });
+                    items.push(Item {
+                        question: Question::new(owner.clone(), number),
+                        expect: Expect::Absent,
+                    });
                 }
             }
         }
@@ -129,12 +132,10 @@ fn name(text: &str) -> Result<Name, Fault> {
 fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
     let ttl = rrset.ttl.seconds();
     if rrset.rtype == RecordType::Lua {
-        let made = rrset.records.iter().map(|content| {
-            match content.split_ascii_whitespace().next() {
-                Some("A") => Ok(rtype::A),
-                Some("AAAA") => Ok(rtype::AAAA),
-                _ => Err(unsupported(rrset)),
-            }
+        let made = rrset.records.iter().map(|content| match content.split_ascii_whitespace().next() {
+            Some("A") => Ok(rtype::A),
+            Some("AAAA") => Ok(rtype::AAAA),
+            _ => Err(unsupported(rrset)),
         });
         let made: BTreeSet<u16> = made.collect::<Result<_, _>>()?;
         return Ok(made.into_iter().map(|number| (number, Want { ttl, records: None })).collect());
@@ -152,7 +153,9 @@ fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
     let mut records = rrset
         .records
         .iter()
-        .map(|content| rdata(number, content).ok_or_else(|| bug(format!("{content:?} is not of type {}", rrset.rtype))))
+        .map(|content| {
+            rdata(number, content).ok_or_else(|| bug(format!("{content:?} is not of type {}", rrset.rtype)))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_unstable();
     records.dedup();

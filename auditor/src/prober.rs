@@ -28,6 +28,9 @@ const MAX_PARENTS: usize = 4096;
 /// Sets of verified signatures kept for later proofs: as many as proofs run at once on few cores.
 const MAX_IDLE: usize = 16;
 
+/// Characters of a detail.
+const MAX_DETAIL: usize = 600;
+
 /// How a [`Prober`] behaves.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -96,7 +99,13 @@ impl Prober {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let gate = Gate::new(settings.allowed.clone(), settings.per_address, settings.total);
-        Self { settings, gate, random: SystemRandom::new(), parents: Mutex::default(), idle: Mutex::default() }
+        Self {
+            settings,
+            gate,
+            random: SystemRandom::new(),
+            parents: Mutex::default(),
+            idle: Mutex::default(),
+        }
     }
 
     async fn exchange(&self, address: SocketAddr, transport: Transport, questions: &[Question]) -> Exchange {
@@ -117,9 +126,16 @@ impl Prober {
         exchange
     }
 
-    /// Ask one server everything in `plan`.
-    async fn hear(&self, plan: &Plan, server: &Server, index: usize, transport: Transport) -> Heard {
-        let kept = self.kept_parent(plan, server.address);
+    /// Ask one server everything in `plan`; `again` asks for the parent's keys even if they were kept.
+    async fn hear(
+        &self,
+        plan: &Plan,
+        server: &Server,
+        index: usize,
+        transport: Transport,
+        again: bool,
+    ) -> Heard {
+        let kept = if again { None } else { self.kept_parent(plan, server.address) };
         let first = kept.is_none().then_some(&plan.parent_keys);
         let questions: Vec<Question> =
             first.into_iter().chain(plan.items.iter().map(|item| &item.question)).cloned().collect();
@@ -162,7 +178,7 @@ impl Prober {
             .servers
             .iter()
             .enumerate()
-            .map(|(index, server)| self.hear(plan, server, index, transport))
+            .map(|(index, server)| self.hear(plan, server, index, transport, false))
             .collect();
         while let Some(heard) = pending.next().await {
             let server = &request.servers[heard.index];
@@ -189,7 +205,7 @@ impl Prober {
                 // What was kept may be older than a roll of the parent's keys: ask once more with nothing kept.
                 Err((_, wrong)) if heard.kept.is_some() && wrong.reason == "bogus" => {
                     self.keep_parent(plan, server.address, None);
-                    pending.push(self.hear(plan, server, heard.index, transport));
+                    pending.push(self.hear(plan, server, heard.index, transport, true));
                 }
                 Err((question, wrong)) => return Err(not_proved(server, transport, &question, wrong)),
             }
@@ -246,8 +262,7 @@ impl Prober {
 
     /// One question to one server by UDP; the answer if it is authoritative.
     async fn one(&self, server: &Server, question: &Question) -> Option<Answer> {
-        let exchange =
-            self.exchange(server.address, Transport::Udp, std::slice::from_ref(question)).await;
+        let exchange = self.exchange(server.address, Transport::Udp, std::slice::from_ref(question)).await;
         let octets = exchange.replies.into_iter().next()?.ok()?;
         let answer = Answer::parse(&octets).ok()?;
         (answer.authoritative && matches!(answer.rcode, 0 | NXDOMAIN)).then_some(answer)
@@ -273,11 +288,12 @@ fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved
         server: String::new(),
         transport,
         question: question.to_string(),
-        detail: wrong.detail,
+        // Some of it was written by the other side.
+        detail: wrong.detail.chars().take(MAX_DETAIL).collect(),
     }
 }
 
-/// The set that `question` asks for, and the DS of every entry point in it.
+/// The DS of every entry point in a DNSKEY RRset.
 fn entry_points(zone: &Name, set: &SignedSet) -> BTreeSet<DsRecord> {
     let keys = set.records.iter().filter_map(|rdata| Dnskey::from_rdata(rdata));
     keys.filter(Dnskey::is_entry_point).map(|key| key.ds(zone, DsDigest::Sha256)).collect()

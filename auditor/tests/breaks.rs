@@ -53,7 +53,8 @@ async fn a_shadowed_wildcard_is_a_wrong_answer() {
     let pdns = Pdns::start();
     let request = pdns.ready(true);
     let random = format!("x7f3q.{CHILD}/A");
-    let below = RRset::new(format!("_acme-challenge.x7f3q.{CHILD}."), RecordType::Txt, Ttl::new(60), ["\"t\""]);
+    let below =
+        RRset::new(format!("_acme-challenge.x7f3q.{CHILD}."), RecordType::Txt, Ttl::new(60), ["\"t\""]);
     pdns.patch(CHILD, std::slice::from_ref(&below));
     pdns.call("PUT", &format!("servers/localhost/zones/{CHILD}./rectify"), None);
     expect(&request, "wrong-answer", &random, "no such record").await;
@@ -69,8 +70,12 @@ async fn the_soa_and_the_apex_ns_must_be_ours() {
     request.soa = Some(("ns9.openova.io.".to_owned(), "hostmaster.openova.io.".to_owned()));
     expect(&request, "wrong-answer", &format!("{CHILD}/SOA"), "expected ns9.openova.io.").await;
     request.soa = None;
-    request.desired[0] =
-        RRset::new(format!("{CHILD}."), RecordType::Ns, Ttl::new(3600), ["ns1.openova.io.", "ns7.openova.io."]);
+    request.desired[0] = RRset::new(
+        format!("{CHILD}."),
+        RecordType::Ns,
+        Ttl::new(3600),
+        ["ns1.openova.io.", "ns7.openova.io."],
+    );
     expect(&request, "wrong-answer", &format!("{CHILD}/NS"), "ns7.openova.io.").await;
 }
 

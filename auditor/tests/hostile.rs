@@ -100,10 +100,23 @@ async fn refused(udp: Lie, tcp: Lie) -> (String, String) {
 #[tokio::test]
 async fn the_truth_is_heard_among_lies() {
     let lies: Lie = |query, truth| {
-        vec![wrong_id(truth), wrong_question(truth), b"garbage".to_vec(), Vec::new(), query.to_vec(), truth.to_vec()]
+        vec![
+            wrong_id(truth),
+            wrong_question(truth),
+            b"garbage".to_vec(),
+            Vec::new(),
+            query.to_vec(),
+            truth.to_vec(),
+        ]
     };
     let stream: Lie = |_, truth| {
-        vec![framed(&wrong_id(truth)), framed(b"garbage"), framed(&[]), framed(&wrong_question(truth)), framed(truth)]
+        vec![
+            framed(&wrong_id(truth)),
+            framed(b"garbage"),
+            framed(&[]),
+            framed(&wrong_question(truth)),
+            framed(truth),
+        ]
     };
     let (_pdns, request) = set_up(lies, stream).await;
     prober().prove(&request).await.unwrap().unwrap();
@@ -182,7 +195,10 @@ async fn a_changed_octet_never_passes() {
             11 => |_, truth| vec![flip(truth, 60)],
             _ => |_, truth| vec![flip(truth, 80)],
         };
-        assert!(matches!(refused(tampered, honest_tcp).await.0.as_str(), "bogus" | "wrong-answer" | "not-signed"));
+        assert!(matches!(
+            refused(tampered, honest_tcp).await.0.as_str(),
+            "bogus" | "wrong-answer" | "not-signed"
+        ));
     }
 }
 

@@ -63,7 +63,11 @@ async fn every_supported_algorithm_validates() {
         let request = pdns.ready(true);
         let path = format!("servers/localhost/zones/{CHILD}./cryptokeys");
         let old: serde_json::Value = serde_json::from_str(&pdns.call("GET", &path, None)).unwrap();
-        pdns.call("POST", &path, Some(json!({"keytype": "csk", "active": true, "algorithm": algorithm, "bits": bits})));
+        pdns.call(
+            "POST",
+            &path,
+            Some(json!({"keytype": "csk", "active": true, "algorithm": algorithm, "bits": bits})),
+        );
         for key in old.as_array().unwrap() {
             pdns.call("DELETE", &format!("{path}/{}", key["id"]), None);
         }
@@ -131,7 +135,9 @@ async fn keys_and_ds_are_seen_with_their_ttl_on_every_server() {
     let mut servers = pdns.servers();
     servers.push(support::server(4, "127.0.0.1", 1));
     let keys = prober().keys(&request.zone, &servers).await;
-    assert!(keys[..3].iter().all(|k| k.ds_of_keys.as_ref() == Some(&request.ds) && k.ttl == Some(Ttl::new(300))));
+    assert!(
+        keys[..3].iter().all(|k| k.ds_of_keys.as_ref() == Some(&request.ds) && k.ttl == Some(Ttl::new(300)))
+    );
     assert_eq!((keys[3].ds_of_keys.clone(), keys[3].ttl), (None, None));
     assert_eq!(keys[3].server, servers[3]);
     let ds = prober().ds(&request.zone, &servers).await;

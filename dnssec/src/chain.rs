@@ -53,6 +53,9 @@ impl<'a> Chain<'a> {
     /// [`Broken`]: no usable DS, no key for it, or no good signature by such a key.
     pub fn keys(&mut self, ds: &BTreeSet<DsRecord>, dnskey: &SignedSet) -> Result<TrustedKeys, Broken> {
         let zone = &dnskey.owner;
+        if dnskey.rtype != rtype::DNSKEY {
+            return Err(Broken::WrongOwner(zone.clone()));
+        }
         let usable: Vec<&DsRecord> = ds
             .iter()
             .filter(|d| supported(d.algorithm) && DsDigest::from_number(d.digest_type).is_some())
@@ -89,12 +92,20 @@ impl<'a> Chain<'a> {
     ///
     /// # Errors
     /// [`Broken`]: no good signature, or no proof beside a wildcard.
-    pub fn positive(&mut self, keys: &TrustedKeys, answer: &Answer, set: &SignedSet) -> Result<Origin, Broken> {
+    pub fn positive(
+        &mut self,
+        keys: &TrustedKeys,
+        answer: &Answer,
+        set: &SignedSet,
+    ) -> Result<Origin, Broken> {
         let origin = verify(set, &keys.0, self.now, self.verified)?;
         if let Origin::Wildcard(encloser) = &origin
             && !self.denial(keys, answer)?.proves_expansion(&set.owner, encloser)
         {
-            return Err(Broken::NotDenied { name: set.owner.clone(), what: "does not exist beside the wildcard" });
+            return Err(Broken::NotDenied {
+                name: set.owner.clone(),
+                what: "does not exist beside the wildcard",
+            });
         }
         Ok(origin)
     }
@@ -103,7 +114,13 @@ impl<'a> Chain<'a> {
     ///
     /// # Errors
     /// [`Broken`]: the signed denial is missing or proves something else.
-    pub fn negative(&mut self, keys: &TrustedKeys, answer: &Answer, name: &Name, wanted: u16) -> Result<(), Broken> {
+    pub fn negative(
+        &mut self,
+        keys: &TrustedKeys,
+        answer: &Answer,
+        name: &Name,
+        wanted: u16,
+    ) -> Result<(), Broken> {
         let denial = self.denial(keys, answer)?;
         let (proved, what) = if answer.rcode == NXDOMAIN {
             (denial.proves_no_name(name), "does not exist")

@@ -112,7 +112,9 @@ impl Denial {
     pub fn proves_expansion(&self, name: &Name, encloser: &Name) -> bool {
         let next_closer = name.trimmed(encloser.depth() + 1);
         let by_name = self.nsec.iter().any(|nsec| {
-            nsec.covers(name) && !nsec.is_empty_non_terminal(name) && nsec.encloser(name).depth() <= encloser.depth()
+            nsec.covers(name)
+                && !nsec.is_empty_non_terminal(name)
+                && nsec.encloser(name).depth() <= encloser.depth()
         });
         self.in_zone(name) && (by_name || self.nsec3_covering(&next_closer).is_some())
     }
@@ -206,7 +208,13 @@ mod tests {
 
     fn nsec(owner: &str, next: &str, types: &[u16]) -> SignedSet {
         let record = [name(next).wire(), &maps(types)].concat();
-        SignedSet { owner: name(owner), rtype: rtype::NSEC, ttl: 1, records: vec![record], signatures: vec![] }
+        SignedSet {
+            owner: name(owner),
+            rtype: rtype::NSEC,
+            ttl: 1,
+            records: vec![record],
+            signatures: vec![],
+        }
     }
 
     fn denial(sets: &[SignedSet]) -> Denial {

@@ -54,7 +54,8 @@ pub(crate) struct Nsec3 {
 impl Nsec3 {
     /// Read one; `None` for another hash than SHA-1, unknown flags (RFC 5155 8.1, 8.2) or a broken format.
     pub(crate) fn read(zone: &Name, set: &SignedSet) -> Option<(Params, Self)> {
-        let [algorithm, flags, iterations_high, iterations_low, rest @ ..] = set.records.first()?.as_slice() else {
+        let [algorithm, flags, iterations_high, iterations_low, rest @ ..] = set.records.first()?.as_slice()
+        else {
             return None;
         };
         let (salt, rest) = counted(rest)?;
@@ -114,7 +115,11 @@ mod tests {
             ("a.example.", "35mthgpgcu1qg68fab165klnsnk3dpvl"),
             ("*.w.example.", "r53bq7cc2uvmubfu5ocmm6pers9tk9en"),
         ] {
-            assert_eq!(params.hash(&Name::parse(name).unwrap()), base32hex(hash.as_bytes()).unwrap(), "{name}");
+            assert_eq!(
+                params.hash(&Name::parse(name).unwrap()),
+                base32hex(hash.as_bytes()).unwrap(),
+                "{name}"
+            );
         }
     }
 

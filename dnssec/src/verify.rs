@@ -141,9 +141,8 @@ impl Verified {
         }
         self.operations += 1;
         let algorithm = Algorithm::from_u8(key.algorithm());
-        let good = PublicKeyBuf::new(key.public_key().to_vec(), algorithm)
-            .verify(signed, &signature.octets)
-            .is_ok();
+        let good =
+            PublicKeyBuf::new(key.public_key().to_vec(), algorithm).verify(signed, &signature.octets).is_ok();
         if good {
             if self.seen.len() >= MAX_VERIFIED {
                 self.seen.clear();

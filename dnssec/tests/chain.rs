@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use pdm_dnssec::{
-    Answer, Broken, Chain, Dnskey, DsDigest, KeySet, NXDOMAIN, Name, Origin, Signature, SignedSet, TrustedKeys, Verified,
-    rtype, signed_data, verify,
+    Answer, Broken, Chain, Dnskey, DsDigest, KeySet, NXDOMAIN, Name, Origin, Signature, SignedSet,
+    TrustedKeys, Verified, rtype, signed_data, verify,
 };
 use pdm_model::DsRecord;
 use proptest::prelude::*;
@@ -29,7 +29,8 @@ impl Zone {
     fn new(apex: &str) -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
         let rdata = [&[1, 1, 3, 13], &pair.public_key().as_ref()[1..]].concat();
         Self { apex: name(apex), pair, key: Dnskey::from_rdata(&rdata).unwrap() }
     }
@@ -106,7 +107,11 @@ fn a_whole_chain_holds_and_identical_signatures_are_verified_once() {
     let (parent, child) = (Zone::new("works."), Zone::new("s.works."));
     let ds: Vec<u8> = {
         let record = child.key.ds(&child.apex, DsDigest::Sha256);
-        let digest = record.digest.as_bytes().chunks(2).map(|h| u8::from_str_radix(std::str::from_utf8(h).unwrap(), 16));
+        let digest = record
+            .digest
+            .as_bytes()
+            .chunks(2)
+            .map(|h| u8::from_str_radix(std::str::from_utf8(h).unwrap(), 16));
         let digest: Vec<u8> = digest.map(Result::unwrap).collect();
         [&record.key_tag.to_be_bytes()[..], &[13, 2], &digest].concat()
     };
@@ -133,7 +138,8 @@ fn the_first_thing_that_is_wrong_is_named() {
     let owner = name("a.z.");
     let now = u32::try_from(NOW).unwrap();
     let tag = zone.key.key_tag();
-    let edited = |edit: fn(&mut Signature)| zone.check(&zone.sign_as(address("a.z."), &owner, edit)).unwrap_err();
+    let edited =
+        |edit: fn(&mut Signature)| zone.check(&zone.sign_as(address("a.z."), &owner, edit)).unwrap_err();
 
     assert!(matches!(zone.check(&address("a.z.")), Err(Broken::NoSignature { .. })));
     assert_eq!(edited(|s| s.expiration = 1_799_999_999), Broken::Expired { tag, at: now - 1 });
@@ -161,7 +167,8 @@ fn bounds_of_the_window_are_inside_it_and_times_wrap() {
     assert_eq!(zone.check(&exact), Ok(Origin::Exact));
     // Signed before and ending after 2106-02-07, when the field starts anew (RFC 4034 3.1.5).
     let keys = KeySet { zone: name("z."), keys: vec![zone.key.clone()] };
-    let wrapped = zone.sign_as(address("a.z."), &name("a.z."), |s| (s.inception, s.expiration) = (u32::MAX - 9, 9));
+    let wrapped =
+        zone.sign_as(address("a.z."), &name("a.z."), |s| (s.inception, s.expiration) = (u32::MAX - 9, 9));
     for at in [u32::MAX - 9, u32::MAX, 0, 9] {
         assert_eq!(verify(&wrapped, &keys, at, &mut Verified::default()), Ok(Origin::Exact));
     }
@@ -230,10 +237,7 @@ fn a_wildcard_needs_the_proof_that_the_name_does_not_exist() {
     let zone = Zone::new("z.");
     let mut set = zone.sign_as(address("q.z."), &name("*.z."), |_| {});
     assert!(matches!(zone.check(&set), Err(Broken::NotDenied { .. })));
-    assert!(matches!(
-        zone.check_with(&set, vec![nsec(&zone, "r.z.", "z.")]),
-        Err(Broken::NotDenied { .. })
-    ));
+    assert!(matches!(zone.check_with(&set, vec![nsec(&zone, "r.z.", "z.")]), Err(Broken::NotDenied { .. })));
     assert_eq!(zone.check_with(&set, vec![nsec(&zone, "a.z.", "r.z.")]), Ok(Origin::Wildcard(name("z."))));
     let mut forged = nsec(&zone, "a.z.", "r.z.");
     forged.signatures[0].octets[0] ^= 1;
@@ -313,7 +317,11 @@ fn the_signatures_of_the_rfcs_verify() {
             octets: base64::Engine::decode(&base64::engine::general_purpose::STANDARD, octets).unwrap(),
         });
         let keys = KeySet { zone: name(zone), keys: vec![key] };
-        assert_eq!(verify(&set, &keys, inception + 1, &mut Verified::default()), Ok(Origin::Exact), "{rtype}");
+        assert_eq!(
+            verify(&set, &keys, inception + 1, &mut Verified::default()),
+            Ok(Origin::Exact),
+            "{rtype}"
+        );
         set.records[0][0] ^= 1;
         assert!(verify(&set, &keys, inception + 1, &mut Verified::default()).is_err());
     }
@@ -336,7 +344,8 @@ fn reply(set: &SignedSet) -> Vec<u8> {
         record(set.rtype, rdata);
     }
     let s = &set.signatures[0];
-    let fixed = [&set.rtype.to_be_bytes()[..], &[s.algorithm, s.labels], &s.original_ttl.to_be_bytes()].concat();
+    let fixed =
+        [&set.rtype.to_be_bytes()[..], &[s.algorithm, s.labels], &s.original_ttl.to_be_bytes()].concat();
     let times = [s.expiration.to_be_bytes(), s.inception.to_be_bytes()].concat();
     let rest = [&s.key_tag.to_be_bytes()[..], s.signer.wire(), &s.octets].concat();
     record(rtype::RRSIG, &[fixed, times, rest].concat());

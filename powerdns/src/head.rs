@@ -56,8 +56,7 @@ impl<'de> Visitor<'de> for ZoneSeed<'_> {
             match key {
                 // The one field that every answer about a zone has: `{}` is not a zone of serial 0.
                 Field::Name => {
-                    map.next_value::<IgnoredAny>()?;
-                    named = true;
+                    named = !map.next_value::<String>()?.is_empty();
                 }
                 Field::Account => head.account = map.next_value::<Option<String>>()?.unwrap_or_default(),
                 Field::Serial => head.serial = map.next_value()?,

@@ -96,7 +96,10 @@ impl Pdns {
             if pdns.child.try_wait().unwrap().is_some() {
                 return None;
             }
-            if pdns.http("GET", "servers/localhost/zones?zone=none.test.", None).is_some_and(|(code, _)| code == 200) {
+            if pdns
+                .http("GET", "servers/localhost/zones?zone=none.test.", None)
+                .is_some_and(|(code, _)| code == 200)
+            {
                 return Some(pdns);
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -140,10 +143,16 @@ impl Pdns {
 
     /// The DS (SHA-256) of the entry points.
     pub fn ds(&self, zone: &str) -> BTreeSet<DsRecord> {
-        let keys: Value =
-            serde_json::from_str(&self.call("GET", &format!("servers/localhost/zones/{zone}./cryptokeys"), None)).unwrap();
+        let keys: Value = serde_json::from_str(&self.call(
+            "GET",
+            &format!("servers/localhost/zones/{zone}./cryptokeys"),
+            None,
+        ))
+        .unwrap();
         let keys = keys.as_array().unwrap().iter().filter(|k| k["flags"] == 257 && k["active"] == true);
-        let ds = keys.flat_map(|k| k["ds"].as_array().unwrap().iter()).map(|d| d.as_str().unwrap().parse().unwrap());
+        let ds = keys
+            .flat_map(|k| k["ds"].as_array().unwrap().iter())
+            .map(|d| d.as_str().unwrap().parse().unwrap());
         ds.filter(|d: &DsRecord| d.digest_type == 2).collect()
     }
 
@@ -237,7 +246,8 @@ fn target(addresses: &[&str]) -> Target {
 }
 
 fn plain(rrset: &RRset) -> Value {
-    let records: Vec<Value> = rrset.records.iter().map(|c| json!({ "content": c, "disabled": false })).collect();
+    let records: Vec<Value> =
+        rrset.records.iter().map(|c| json!({ "content": c, "disabled": false })).collect();
     json!({ "name": rrset.owner, "type": rrset.rtype.as_str(), "ttl": rrset.ttl.seconds(), "records": records })
 }
 

@@ -1,5 +1,7 @@
 //! The listener over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails the test")]
+
 mod fake;
 
 use std::sync::Arc;

@@ -89,13 +89,28 @@ struct Ask(Vec<[String; 3]>);
 macro_rules! ask {
     ($key:literal, $from:literal, $name:literal, $pool:literal, $look:literal) => {
         concat!(
-            "SELECT ", $key, ", 0, c.now_ms, a.fqdn, a.phase, a.owner, a.expires_at, a.quarantined_until
-               FROM pdm_clock c CROSS JOIN ", $from, " CROSS JOIN allocations a
-              WHERE a.fqdn = ", $name, " AND a.phase <> 'freed'
+            "SELECT ",
+            $key,
+            ", 0, c.now_ms, a.fqdn, a.phase, a.owner, a.expires_at, a.quarantined_until
+               FROM pdm_clock c CROSS JOIN ",
+            $from,
+            " CROSS JOIN allocations a
+              WHERE a.fqdn = ",
+            $name,
+            " AND a.phase <> 'freed'
              UNION ALL
-             SELECT ", $key, ", 1, c.now_ms, a.fqdn, a.phase, a.owner, a.expires_at, a.quarantined_until
-               FROM pdm_clock c CROSS JOIN ", $from, " CROSS JOIN allocations a
-              WHERE a.pool = ", $pool, " AND a.look = ", $look, " AND a.phase <> 'freed' AND a.fqdn <> ", $name
+             SELECT ",
+            $key,
+            ", 1, c.now_ms, a.fqdn, a.phase, a.owner, a.expires_at, a.quarantined_until
+               FROM pdm_clock c CROSS JOIN ",
+            $from,
+            " CROSS JOIN allocations a
+              WHERE a.pool = ",
+            $pool,
+            " AND a.look = ",
+            $look,
+            " AND a.phase <> 'freed' AND a.fqdn <> ",
+            $name
         )
     };
 }

@@ -11,16 +11,18 @@ use sqlx::any::AnyConnectOptions;
 use crate::db::{Connect, Dialect};
 
 /// Durable by each commit; readers never wait for the writer.
-const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+const SQLITE_WRITER: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -65536";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -16384;
     PRAGMA mmap_size = 268435456";
-/// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. Every join and every
-/// search here goes by an index; the planner is told so, because a plan that it made for an empty table is kept until
-/// the next ANALYZE, and reading whole tables would by then be far too slow.
+/// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. A plan is made for the
+/// tables as they are now: one that was made for empty tables is kept until the next ANALYZE, and by then reads far too
+/// much. Every join and every search here goes by an index, and none is worth compiling.
 const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s'; SET client_min_messages = 'warning';
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+    SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+    SET enable_mergejoin = off; SET enable_material = off; SET enable_bitmapscan = off; SET jit = off";
 
 /// Where a store is, with what it takes to connect.
 pub(crate) enum Place {

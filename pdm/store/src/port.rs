@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pdm_model::{Allocation, AuditEntry, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName};
+use pdm_model::{
+    Allocation, AuditEntry, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
+};
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::{
     Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, StoredEvent, Wanted,

@@ -34,9 +34,9 @@ impl Job for One {
             allocation_columns!("a."),
             ", ",
             operation_columns!("o."),
-            " FROM allocations a LEFT JOIN operations o ON o.allocation = a.id AND o.state = 'open'
-             WHERE a.fqdn = $1
-             ORDER BY CASE WHEN a.phase = 'freed' THEN 1 ELSE 0 END, a.reserved_at DESC, a.id DESC LIMIT 1"
+            " FROM (SELECT * FROM allocations WHERE fqdn = $1
+                ORDER BY CASE WHEN phase = 'freed' THEN 1 ELSE 0 END, reserved_at DESC, id DESC LIMIT 1) a
+              LEFT JOIN operations o ON o.allocation = a.id AND o.state = 'open'"
         ))
         .bind(self.0.to_string())
         .fetch_optional(&mut session.conn)
@@ -258,9 +258,8 @@ impl Job for StoreId {
     type Out = String;
 
     async fn run(&self, session: &mut Session) -> Result<String, Trouble> {
-        let row: AnyRow = sqlx::query("SELECT value FROM meta WHERE key = 'store_id'")
-            .fetch_one(&mut session.conn)
-            .await?;
+        let row: AnyRow =
+            sqlx::query("SELECT value FROM meta WHERE key = 'store_id'").fetch_one(&mut session.conn).await?;
         Fields::new(&row).string()
     }
 }

@@ -15,10 +15,48 @@ use crate::fault::Trouble;
 macro_rules! allocation_columns {
     ($p:literal) => {
         concat!(
-            $p, "id, ", $p, "fqdn, ", $p, "pool, ", $p, "mode, ", $p, "owner, ", $p, "phase, ", $p,
-            "generation, ", $p, "target, ", $p, "committed, ", $p, "commit_operation, ", $p, "suspended, ", $p,
-            "legacy, ", $p, "created_by, ", $p, "request_key, ", $p, "reserved_at, ", $p, "expires_at, ", $p,
-            "quarantined_until, ", $p, "conditions, ", $p, "observed, ", $p, "proof, ", $p, "updated_at"
+            $p,
+            "id, ",
+            $p,
+            "fqdn, ",
+            $p,
+            "pool, ",
+            $p,
+            "mode, ",
+            $p,
+            "owner, ",
+            $p,
+            "phase, ",
+            $p,
+            "generation, ",
+            $p,
+            "target, ",
+            $p,
+            "committed, ",
+            $p,
+            "commit_operation, ",
+            $p,
+            "suspended, ",
+            $p,
+            "legacy, ",
+            $p,
+            "created_by, ",
+            $p,
+            "request_key, ",
+            $p,
+            "reserved_at, ",
+            $p,
+            "expires_at, ",
+            $p,
+            "quarantined_until, ",
+            $p,
+            "conditions, ",
+            $p,
+            "observed, ",
+            $p,
+            "proof, ",
+            $p,
+            "updated_at"
         )
     };
 }
@@ -27,8 +65,26 @@ macro_rules! allocation_columns {
 macro_rules! operation_columns {
     ($p:literal) => {
         concat!(
-            $p, "id, ", $p, "seq, ", $p, "allocation, ", $p, "fqdn, ", $p, "kind, ", $p, "generation, ", $p,
-            "state, ", $p, "steps, ", $p, "created_at, ", $p, "finished_at"
+            $p,
+            "id, ",
+            $p,
+            "seq, ",
+            $p,
+            "allocation, ",
+            $p,
+            "fqdn, ",
+            $p,
+            "kind, ",
+            $p,
+            "generation, ",
+            $p,
+            "state, ",
+            $p,
+            "steps, ",
+            $p,
+            "created_at, ",
+            $p,
+            "finished_at"
         )
     };
 }

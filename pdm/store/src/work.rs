@@ -200,8 +200,8 @@ impl WriteCheckpoint {
                 .map_err(|e| Trouble::Fault(Fault::new(Class::Bug, "no-transition", e.to_string())))?,
             None => stand.phase,
         };
-        let until = (new.event == Some(Event::Removed))
-            .then(|| (stand.now + new.quarantine.unwrap_or_default()).0);
+        let until =
+            (new.event == Some(Event::Removed)).then(|| (stand.now + new.quarantine.unwrap_or_default()).0);
         sqlx::query(MOVE)
             .bind(stand.allocation.clone())
             .bind(phase.as_str())

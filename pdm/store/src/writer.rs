@@ -40,7 +40,8 @@ impl<J: Job> Posted for Post<J> {
     async fn run(&mut self, session: &mut Session) -> bool {
         // A decision that panics must not take the writer, and with it the store, along.
         let ran = AssertUnwindSafe(self.job.run(session)).catch_unwind().await;
-        let out = ran.unwrap_or_else(|_| Err(Fault::new(Class::Bug, "internal", "a decision panicked").into()));
+        let out =
+            ran.unwrap_or_else(|_| Err(Fault::new(Class::Bug, "internal", "a decision panicked").into()));
         let good = out.is_ok();
         self.out = Some(out);
         good
@@ -135,9 +136,10 @@ impl Task {
     }
 }
 
-/// After a failed `ROLLBACK`: true unless SQLite already went back by itself, as it does when the disk is full.
+/// After a failed `ROLLBACK`: true unless there was nothing to go back from: the file was locked, or SQLite went back by
+/// itself, as it does when the disk is full.
 async fn in_doubt(session: &mut Session) -> bool {
-    session.run("BEGIN IMMEDIATE; ROLLBACK").await.is_err()
+    session.run("BEGIN; ROLLBACK").await.is_err()
 }
 
 /// All of them at full speed; if one fails, everything goes back and each gets a savepoint of its own. Jobs can run

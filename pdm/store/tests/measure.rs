@@ -1,12 +1,13 @@
 //! Figures, not verdicts: `cargo test --release -p pdm-store --test measure -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
 mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pdm_ports::store::{Checkpoint, Store, Then};
 use pdm_model::OperationKind;
+use pdm_ports::store::{Checkpoint, Store, Then};
 use pdm_store::SqlStore;
 use support::*;
 
@@ -30,8 +31,12 @@ fn report(what: &str, took: Duration, mut each: Vec<Duration>) {
 }
 
 /// Run `each` of `tasks` tasks `times` times.
-async fn at_once<F>(what: &str, tasks: usize, times: usize, each: impl Fn(usize) -> F + Clone + Send + 'static)
-where
+async fn at_once<F>(
+    what: &str,
+    tasks: usize,
+    times: usize,
+    each: impl Fn(usize) -> F + Clone + Send + 'static,
+) where
     F: Future<Output = ()> + Send,
 {
     let begun = Instant::now();

@@ -1,4 +1,5 @@
 //! What only PostgreSQL has: several processes, a server that can be down.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
 mod support;
 
@@ -34,7 +35,11 @@ async fn a_zone_has_one_writer_across_replicas() {
     bed.shift(TTL * 2).await;
     assert_eq!(a.acquire(&zone, "a", TTL).await.unwrap(), granted(true, true));
     b.give_back(&zone, "b").await.unwrap();
-    assert_eq!(b.acquire(&zone, "b", TTL).await.unwrap(), LeaseAnswer::Held, "a late return takes nothing away");
+    assert_eq!(
+        b.acquire(&zone, "b", TTL).await.unwrap(),
+        LeaseAnswer::Held,
+        "a late return takes nothing away"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +79,9 @@ async fn without_the_lock_the_index_decides_and_the_loser_decides_again() {
         .map(|n| {
             let store = Arc::clone(&store);
             let decision = reserving("acme", &format!("o{n}"));
-            tokio::spawn(async move { store.decide(&under("acme"), Default::default(), decision).await.unwrap() })
+            tokio::spawn(
+                async move { store.decide(&under("acme"), Default::default(), decision).await.unwrap() },
+            )
         })
         .collect();
     let mut codes = Vec::new();
@@ -131,7 +138,8 @@ async fn a_lock_that_is_never_given_is_a_transient_fault() {
     let holder = std::thread::spawn(move || {
         Postgres::shared().psql(&database, "BEGIN; SELECT 1 FROM allocations FOR UPDATE; SELECT pg_sleep(8)");
     });
-    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'allocations'::regclass AND mode = 'RowShareLock'";
+    let locked =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'allocations'::regclass AND mode = 'RowShareLock'";
     while bed.number(locked).await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,4 +1,5 @@
 //! What only SQLite has: one process, one file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by a panic")]
 
 mod support;
 
@@ -9,6 +10,7 @@ use pdm_ports::Class;
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::Store;
 use pdm_store::SqlStore;
+use sqlx::Executor;
 use support::*;
 
 /// Set in the child that these tests start of themselves.
@@ -137,13 +139,37 @@ async fn one_process_is_always_the_writer_of_a_zone() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_busy_elsewhere_is_transient() {
+async fn a_statement_that_fails_is_not_the_end_of_the_writer() {
     let bed = Bed::new(Kind::Sqlite);
     let store = bed.open().await;
     bed.sql("ALTER TABLE audit_log RENAME TO elsewhere").await.unwrap();
-    // one failing job in a batch is its own fault, the store goes on
     let fault = store.audit(pdm_model::AuditEntry::new("a", "b", &pool(), "")).await.unwrap_err();
     assert_eq!(fault.class, Class::Bug);
     bed.sql("ALTER TABLE elsewhere RENAME TO audit_log").await.unwrap();
     reserve(&store, "acme", "o").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_locked_by_a_tool_is_transient_and_passes() {
+    let bed = Bed::new(Kind::Sqlite);
+    let store = std::sync::Arc::new(bed.open().await);
+    let mut tool = bed.connect().await;
+    tool.execute(sqlx::raw_sql("BEGIN IMMEDIATE")).await.unwrap();
+    let waiting: Vec<_> = (0..5)
+        .map(|n| {
+            let store = std::sync::Arc::clone(&store);
+            tokio::spawn(async move {
+                let label = format!("busy{n}x");
+                store.decide(&under(&label), Default::default(), reserving(&label, "o")).await
+            })
+        })
+        .collect();
+    for task in waiting {
+        let fault = task.await.unwrap().unwrap_err();
+        assert_eq!((fault.class, fault.code), (Class::Transient, "store-unavailable"));
+    }
+    assert!(store.now().await.is_ok(), "readers do not mind");
+    tool.execute(sqlx::raw_sql("ROLLBACK")).await.unwrap();
+    reserve(&store, "busy0x", "o").await.unwrap();
+    assert_eq!(bed.number("SELECT count(*) FROM allocations").await, 1, "nothing of the faults was written");
 }

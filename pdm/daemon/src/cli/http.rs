@@ -168,6 +168,7 @@ mod tests {
 
     #[test]
     fn segments_are_encoded_and_a_base_path_is_kept() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client {
             http: reqwest::Client::new(),
             base: Url::parse("http://h:1/base/").unwrap(),

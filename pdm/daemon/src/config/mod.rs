@@ -52,8 +52,6 @@ pub struct Config {
     pub dns: Dns,
     /// The pools.
     pub pools: Vec<Pool>,
-    /// Base addresses of registrars by id.
-    pub registrars: BTreeMap<String, String>,
     /// Who may call.
     pub auth: Auth,
     /// How operations are driven.
@@ -106,8 +104,6 @@ pub struct Dns {
     pub nameservers: Vec<ZoneName>,
     /// SOA RNAME.
     pub hostmaster: ZoneName,
-    /// For the public view.
-    pub resolver: SocketAddr,
     /// Configured trust anchors by pool.
     pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
     /// Networks that probes may reach beyond public addresses.

@@ -48,7 +48,8 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
     let pools = list(tree, "pools", problems, pool);
     let names: Vec<_> = pools.iter().map(|p| p.domain.clone()).collect();
     let dns = dns(Reader::new("dns", "dns", tree.get("dns"), problems), &names, base, env);
-    let registrars = registrars(tree, problems);
+    // Checked now, used once registrars are served.
+    registrars(tree, problems);
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
     let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
@@ -65,7 +66,6 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         powerdns,
         dns: dns?,
         pools,
-        registrars,
         auth: auth?,
         worker: worker?,
         limits: limits?,
@@ -133,7 +133,8 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
         names => Ok(names),
     });
     let hostmaster = r.get("hostmaster", value::name);
-    let resolver = r.get("resolver", value::address);
+    // Checked now, used once audits show the public view.
+    r.get("resolver", value::address);
     let anchors = r.get("trust_anchor", |v| anchors(&secret(base)(v)?.text(env)?, pools));
     let probe_allow = r.get("probe_allow", value::networks);
     let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
@@ -155,7 +156,6 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
     Some(Dns {
         hostmaster: hostmaster.or(beside)?,
         nameservers,
-        resolver: resolver?,
         anchors: anchors.unwrap_or_default(),
         probe_allow: probe_allow?,
         nameserver_addresses: nameserver_addresses?,

@@ -73,8 +73,8 @@ fn the_example_is_valid_with_its_comments_and_without() {
             _ => line,
         })
         .fold(String::new(), |text, line| text + line + "\n");
-    let config = load_text(&uncommented, dir.path(), std::iter::empty()).unwrap();
-    assert_eq!(config.registrars["ovh"], "https://eu.api.ovh.com/1.0");
+    assert!(uncommented.contains("\n[registrars.ovh]\nbase_url = "));
+    load_text(&uncommented, dir.path(), std::iter::empty()).unwrap();
 }
 
 #[test]

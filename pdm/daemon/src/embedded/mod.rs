@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::config::{Auth, Config, Dns, Instance, Limits, Log, StoreConfig, Worker};
 use crate::failure::Failure;
 pub use state::State;
-pub use supervise::Child;
+use supervise::Child;
 
 /// What `pdm up` was told.
 #[derive(Debug, Clone)]
@@ -44,8 +44,7 @@ pub struct Embedded {
     pub state: State,
     /// The configuration that it amounts to.
     pub config: Config,
-    /// The PowerDNS process.
-    pub child: Child,
+    _child: Child,
 }
 
 /// Prepare the directory and start PowerDNS.
@@ -77,7 +76,7 @@ pub async fn start(mut wish: Wish) -> Result<Embedded, Failure> {
     state.write_private("pdns/pdns.conf", conf.as_bytes())?;
     let child = Child::start(&state.pdns_dir(), &state.path("pdns.log"))?;
     ready(&format!("http://{api}/api/v1/servers/localhost"), &state.api_key, &state.path("pdns.log")).await?;
-    Ok(Embedded { state, config, child })
+    Ok(Embedded { state, config, _child: child })
 }
 
 /// On the first loopback address there are three, so that ns1 to ns3 are really asked apart.
@@ -123,7 +122,6 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         dns: Dns {
             hostmaster: name("hostmaster")?,
             nameservers,
-            resolver: SocketAddr::from((Ipv4Addr::LOCALHOST, 53)),
             anchors: BTreeMap::new(),
             probe_allow: addresses.iter().map(|ip| IpNet::from(*ip)).collect(),
             glue: by_name.clone(),
@@ -131,7 +129,6 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             maintenance: Vec::new(),
         },
         pools: wish.pools.iter().map(pool).collect(),
-        registrars: BTreeMap::new(),
         auth: Auth {
             tokens: state.path("tokens.toml"),
             token_key: state.token_key.clone(),

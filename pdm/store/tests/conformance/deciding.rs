@@ -156,9 +156,12 @@ pub async fn look_alikes_and_quotas_hold_under_concurrency(bed: Bed) {
 
 async fn within_quota(store: &SqlStore, label: &str) -> bool {
     let inner = reserving(label, "one");
-    let decision: Decision = Arc::new(move |facts: &Facts| {
-        if facts.owner_count >= 3 { Err(Refusal::new("quota-reached", "3")) } else { inner(facts) }
-    });
+    let decision: Decision =
+        Arc::new(
+            move |facts: &Facts| {
+                if facts.owner_count >= 3 { Err(Refusal::new("quota-reached", "3")) } else { inner(facts) }
+            },
+        );
     store.decide(&under(label), wanted(label, "one"), decision).await.unwrap().is_ok()
 }
 
@@ -182,9 +185,8 @@ pub async fn two_operations_need_a_supersede(bed: Bed) {
     let store = bed.open().await;
     let first = committed(&store, "acme", None).await.operation.unwrap();
     let careless = operating(OperationKind::Change, None);
-    let careless: Decision = Arc::new(move |facts: &Facts| {
-        careless(facts).map(|write| Write { supersede: false, ..write })
-    });
+    let careless: Decision =
+        Arc::new(move |facts: &Facts| careless(facts).map(|write| Write { supersede: false, ..write }));
     let refused = store.decide(&under("acme"), Wanted::default(), careless).await;
     assert_eq!(code(refused), "invalid-write");
     assert_eq!(store.allocation(&under("acme")).await.unwrap().unwrap().1, Some(first.clone()));

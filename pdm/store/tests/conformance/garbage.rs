@@ -44,7 +44,8 @@ async fn any_text_survives_or_is_refused(bed: &Bed) {
     let bed = Bed::new(bed.kind);
     let store = bed.open().await;
     let mut runner = TestRunner::deterministic();
-    let texts = prop_oneof![any::<String>(), Just("'; DROP TABLE allocations; --".to_owned()), Just("\0".to_owned())];
+    let texts =
+        prop_oneof![any::<String>(), Just("'; DROP TABLE allocations; --".to_owned()), Just("\0".to_owned())];
     for n in 0..40 {
         let text = texts.new_tree(&mut runner).unwrap().current();
         let detail = format!("{n}:{text}");
@@ -80,7 +81,8 @@ pub async fn rows_that_cannot_be_read_are_faults_with_a_code(bed: Bed) {
         assert_eq!((fault.class, fault.code), (Class::Bug, "unreadable-row"), "{table}.{column}");
         let decided = store.decide(&under("acme"), Wanted::default(), reserving("acme", "o")).await;
         assert_eq!(code(decided), "unreadable-row");
-        let back = format!("UPDATE {table} SET {column} = (SELECT k.{column} FROM kept k WHERE k.id = {table}.id)");
+        let back =
+            format!("UPDATE {table} SET {column} = (SELECT k.{column} FROM kept k WHERE k.id = {table}.id)");
         bed.sql(&back).await.unwrap();
         bed.sql("DROP TABLE kept").await.unwrap();
     }

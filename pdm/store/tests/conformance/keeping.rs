@@ -66,7 +66,10 @@ pub async fn an_abandoned_request_can_be_begun_again(bed: Bed) {
 }
 
 async fn finish(store: &SqlStore, operation: &str, token: &str) {
-    store.checkpoint(operation, token, Checkpoint { then: Then::Finish, ..Checkpoint::default() }).await.unwrap();
+    store
+        .checkpoint(operation, token, Checkpoint { then: Then::Finish, ..Checkpoint::default() })
+        .await
+        .unwrap();
 }
 
 pub async fn notes_yield_to_operations_and_generations(bed: Bed) {

@@ -42,7 +42,9 @@ pub async fn a_compatible_newer_schema_is_accepted(bed: Bed) {
 
 pub async fn an_unknown_schema_is_refused(bed: Bed) {
     bed.open().await.close().await;
-    for (version, compatible) in [(SCHEMA_VERSION + 1, SCHEMA_VERSION + 1), (SCHEMA_VERSION + 2, SCHEMA_VERSION)] {
+    for (version, compatible) in
+        [(SCHEMA_VERSION + 1, SCHEMA_VERSION + 1), (SCHEMA_VERSION + 2, SCHEMA_VERSION)]
+    {
         set(&bed, version, compatible).await;
         assert_eq!(refused(&bed, false).await, "schema-too-new");
         assert_eq!(refused(&bed, true).await, "schema-too-new");

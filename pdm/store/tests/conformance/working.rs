@@ -117,10 +117,10 @@ pub async fn a_checkpoint_moves_only_what_was_observed(bed: Bed) {
     assert_eq!(open.unwrap().steps, checkpoint.steps);
 
     // and at the end of a release the quarantine begins by the store's clock
-    let release = operate(&store, "acme", OperationKind::Release, Some(("mine", LEASE))).await.operation.unwrap();
+    let release =
+        operate(&store, "acme", OperationKind::Release, Some(("mine", LEASE))).await.operation.unwrap();
     let quarantine = Duration::from_secs(200 * 24 * 3600);
-    let last =
-        Checkpoint { event: Some(Event::Removed), quarantine: Some(quarantine), ..finished(&release) };
+    let last = Checkpoint { event: Some(Event::Removed), quarantine: Some(quarantine), ..finished(&release) };
     let at = store.checkpoint(&release.id, "mine", last).await.unwrap();
     let (after, open) = store.allocation(&under("acme")).await.unwrap().unwrap();
     assert_eq!((after.phase, after.quarantined_until), (Phase::Quarantined, Some(at + quarantine)));
@@ -265,7 +265,8 @@ pub async fn events_tell_each_visible_change_once(bed: Bed) {
     let events = store.events(&operation.id, 0).await.unwrap();
     let states: Vec<_> =
         events.iter().map(|e| (&e.operation["state"], &e.operation["steps"][0]["state"])).collect();
-    let expected = [("open", "pending"), ("open", "running"), ("done", "done")].map(|(a, b)| (a.into(), b.into()));
+    let expected =
+        [("open", "pending"), ("open", "running"), ("done", "done")].map(|(a, b)| (a.into(), b.into()));
     assert_eq!(states, expected.iter().map(|(a, b)| (a, b)).collect::<Vec<(&serde_json::Value, _)>>());
     assert!(events.windows(2).all(|pair| pair[0].seq < pair[1].seq && pair[0].at <= pair[1].at));
     let stored: Operation = serde_json::from_value(events[2].operation.clone()).unwrap();

@@ -9,8 +9,8 @@ use std::time::Duration;
 use pdm_model::{
     Allocation, AuditEntry, Mode, Observed, OperationKind, Phase, Refusal, Target, Timestamp, ZoneName,
 };
-use pdm_ports::store::{Decided, Decision, Facts, NewOperation, Store, Wanted, Write};
 use pdm_ports::Fault;
+use pdm_ports::store::{Decided, Decision, Facts, NewOperation, Store, Wanted, Write};
 use pdm_store::SqlStore;
 use sqlx::any::{AnyConnectOptions, AnyRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
@@ -60,7 +60,8 @@ impl Bed {
         row.try_get(0).unwrap()
     }
 
-    async fn connect(&self) -> sqlx::AnyConnection {
+    /// A connection of another process, as far as the store can tell.
+    pub async fn connect(&self) -> sqlx::AnyConnection {
         sqlx::any::install_default_drivers();
         let url = self.url.replace("sqlite:", "sqlite://").replace(' ', "%20");
         let options: AnyConnectOptions = url.parse().unwrap();

@@ -84,10 +84,8 @@ impl Postgres {
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // The signal at the parent's death is bound to the thread that forks, and test threads end early.
         std::thread::spawn(move || {
-            let _child = server.spawn().expect("postgres runs");
-            loop {
-                std::thread::park();
-            }
+            let mut child = server.spawn().expect("postgres runs");
+            drop(child.wait());
         });
         let started = Self { dir, databases: AtomicU32::new(0) };
         started.wait();

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Install what the demo and the tests need, and start no service: PowerDNS must not take port 53.
+set -eu
+need=
+command -v pdns_server >/dev/null 2>&1 || [ -x /usr/sbin/pdns_server ] || need="$need pdns-server"
+[ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || need="$need pdns-backend-sqlite3"
+[ -e /usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql ] || need="$need pdns-backend-pgsql"
+command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need bind9-dnsutils"
+command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
+command -v cc >/dev/null 2>&1 || need="$need build-essential"
+[ -z "$need" ] && exit 0
+root=; [ "$(id -u)" = 0 ] || root=sudo
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null; $root chmod +x $policy
+    trap '$root rm -f $policy' EXIT
+fi
+$root apt-get update -qq
+# shellcheck disable=SC2086
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need
