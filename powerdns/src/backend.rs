@@ -57,7 +57,10 @@ impl PowerDns {
     }
 
     /// Every zone of the server, one by one: name without the trailing dot, account, stored serial.
-    pub(crate) async fn each_zone(&self, each: &mut (dyn FnMut(&str, &str, u32) + Send)) -> Result<(), Fault> {
+    pub(crate) async fn each_zone(
+        &self,
+        each: &mut (dyn FnMut(&str, &str, u32) + Send),
+    ) -> Result<(), Fault> {
         #[derive(Deserialize)]
         struct Line<'a> {
             #[serde(borrow)]

@@ -100,7 +100,9 @@ impl Client {
             return Err(wrong("the PowerDNS URL must start with http:// or https:// and name a host"));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return Err(wrong("the PowerDNS URL must not carry credentials or a query; give the key by itself"));
+            return Err(wrong(
+                "the PowerDNS URL must not carry credentials or a query; give the key by itself",
+            ));
         }
         if config.server_id.is_empty()
             || !config.server_id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))

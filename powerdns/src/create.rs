@@ -90,8 +90,7 @@ fn mname(dns: &PowerDns, spec: &ZoneSpec) -> Result<ZoneName, Fault> {
         .nameservers
         .iter()
         .find(|name| names.is_some_and(|records| records.contains(&name.dotted())));
-    let first =
-        || names.and_then(|records| records.first()).and_then(|record| ZoneName::parse(record).ok());
+    let first = || names.and_then(|records| records.first()).and_then(|record| ZoneName::parse(record).ok());
     preferred.cloned().or_else(first).ok_or_else(|| {
         Fault::new(Class::Bug, "apex-ns-missing", format!("the zone {} has no nameserver", spec.name))
     })

@@ -95,7 +95,9 @@ fn next(keys: &[KeyAndPart]) -> Option<Mend> {
     }
     let signs = |key: &KeyAndPart| live(&key) && (zone(&key) || key.csk);
     if !keys.iter().any(signs) {
-        return Some(keys.iter().find(zone).map_or(Mend::Make("zsk", algorithm), |key| Mend::Activate(key.key.id)));
+        return Some(
+            keys.iter().find(zone).map_or(Mend::Make("zsk", algorithm), |key| Mend::Activate(key.key.id)),
+        );
     }
     None
 }

@@ -68,7 +68,8 @@ impl PowerDns {
                         report.backend = backend(&settings).map(str::to_owned);
                         report.version = Some(told);
                     } else if report.version.as_ref().is_some_and(|first| *first != told) {
-                        let mend = "run the same version everywhere; during an upgrade this goes away by itself";
+                        let mend =
+                            "run the same version everywhere; during an upgrade this goes away by itself";
                         found.warn("versions-differ", format!("it runs version {told}"), mend);
                     }
                 }
@@ -109,8 +110,10 @@ impl Found<'_> {
         let mend = match fault.class {
             Class::Credential => "give PDM the value of `api-key` of this server",
             Class::Rejected => "set the server id to `localhost`, and check the path of the URL",
-            _ => "check the URL, that the server runs with `api=yes` and `webserver=yes`, and that \
-                  `webserver-allow-from` admits this host (a refused host sees a reset connection)",
+            _ => {
+                "check the URL, that the server runs with `api=yes` and `webserver=yes`, and that \
+                  `webserver-allow-from` admits this host (a refused host sees a reset connection)"
+            }
         };
         self.error(fault.code, fault.detail.clone(), mend);
     }
@@ -119,9 +122,9 @@ impl Found<'_> {
 /// The storage that we know how to work with, among what is launched.
 fn backend(settings: &Settings) -> Option<&'static str> {
     let launched = settings.get("launch")?;
-    ["gsqlite3", "gpgsql", "gmysql"].into_iter().find(|known| {
-        launched.split(',').any(|one| one.trim().split(':').next() == Some(known))
-    })
+    ["gsqlite3", "gpgsql", "gmysql"]
+        .into_iter()
+        .find(|known| launched.split(',').any(|one| one.trim().split(':').next() == Some(known)))
 }
 
 /// Judge one instance. Pure.
@@ -167,7 +170,8 @@ fn check(found: &mut Found<'_>, version: &str, settings: &Settings, several: boo
         found.error("lua-updates-off", "from 5.1 on it refuses LUA records in the API", mend);
     }
     if get("default-soa-content").starts_with("a.misconfigured.dns.server.invalid") {
-        let mend = "set `default-soa-content=<your first nameserver> <hostmaster name> 0 14400 3600 604800 300`";
+        let mend =
+            "set `default-soa-content=<your first nameserver> <hostmaster name> 0 14400 3600 604800 300`";
         found.warn("soa-misconfigured", "zones made by others get a nonsense SOA; PDM's own do not", mend);
     }
     if get("default-ksk-algorithm").is_empty() {
@@ -263,7 +267,12 @@ mod tests {
             ("4.7.3", &[("gpgsql-dnssec", "no")], false, "dnssec-off"),
             ("4.7.3", &[("enable-lua-records", "no")], false, "lua-off"),
             ("5.1.0-beta1", &[], false, "lua-updates-off"),
-            ("4.7.3", &[("default-soa-content", "a.misconfigured.dns.server.invalid h 0")], false, "soa-misconfigured"),
+            (
+                "4.7.3",
+                &[("default-soa-content", "a.misconfigured.dns.server.invalid h 0")],
+                false,
+                "soa-misconfigured",
+            ),
             ("4.7.3", &[("default-ksk-algorithm", "")], false, "ksk-missing"),
             ("4.7.3", &[("default-zsk-algorithm", "")], false, "zsk-missing"),
             ("4.7.3", &[("default-publish-cds", "2")], false, "publish-cds"),

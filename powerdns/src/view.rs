@@ -67,12 +67,7 @@ impl Entry {
 
 impl Default for Entry {
     fn default() -> Self {
-        Self {
-            ns: Arc::new(BTreeSet::new()),
-            ns_ttl: Ttl::new(0),
-            ds: Box::default(),
-            ds_ttl: Ttl::new(0),
-        }
+        Self { ns: Arc::new(BTreeSet::new()), ns_ttl: Ttl::new(0), ds: Box::default(), ds_ttl: Ttl::new(0) }
     }
 }
 
@@ -247,7 +242,8 @@ impl View {
             return Verdict::Agrees;
         }
         if next.ns.is_empty() && !next.ds.is_empty() {
-            let text = "a DS without an NS at the same name: the DS goes first, and comes with or after the NS";
+            let text =
+                "a DS without an NS at the same name: the DS goes first, and comes with or after the NS";
             return Verdict::Refuse(Fault::new(Class::Bug, "ds-without-ns", text));
         }
         if !stored.is_empty() && !self.ours.contains(label) {

@@ -36,7 +36,8 @@ fn word(verdict: &Verdict) -> &'static str {
 
 const OURS: &str = r#"[{"name":"a.pool.example.","type":"NS","ttl":3600,"records":[
     {"content":"ns2.pool.example."},{"content":"ns1.pool.example."}]}]"#;
-const THEIRS: &str = r#"[{"name":"a.pool.example.","type":"NS","ttl":3600,"records":[{"content":"ns.else.example."}]}]"#;
+const THEIRS: &str =
+    r#"[{"name":"a.pool.example.","type":"NS","ttl":3600,"records":[{"content":"ns.else.example."}]}]"#;
 
 #[test]
 fn the_second_time_changes_nothing() {
@@ -85,7 +86,11 @@ fn names_with_other_records_are_left_alone() {
 
 #[test]
 fn others_records_do_not_keep_our_delegation_from_leaving() {
-    let both = OURS.replacen('[', r#"[{"name":"x.a.pool.example.","type":"A","ttl":5,"records":[{"content":"192.0.2.1"}]},"#, 1);
+    let both = OURS.replacen(
+        '[',
+        r#"[{"name":"x.a.pool.example.","type":"A","ttl":5,"records":[{"content":"192.0.2.1"}]},"#,
+        1,
+    );
     let view = view(&both);
     assert_eq!(word(&view.judge("a", &set(BTreeSet::new()), &usual(), Some(ChildZone::Ours), None)), "write");
 }

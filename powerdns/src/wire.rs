@@ -144,7 +144,11 @@ impl<'a> RrsetOut<'a> {
 fn type_out(rtype: &RecordType) -> Result<&str, Fault> {
     let name = rtype.as_str();
     if name.starts_with("TYPE") || !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
-        return Err(Fault::new(Class::Rejected, "record-type", format!("the record type {name} is not written")));
+        return Err(Fault::new(
+            Class::Rejected,
+            "record-type",
+            format!("the record type {name} is not written"),
+        ));
     }
     Ok(name)
 }

@@ -69,9 +69,11 @@ impl Waiter {
 
     fn bytes(&self) -> usize {
         let ns = self.change.ns.as_ref().map_or(0, |(ns, _)| ns.iter().map(|n| n.as_str().len() + 20).sum());
-        let ds = self.change.ds.as_ref().map_or(0, |(ds, _)| {
-            ds.iter().map(|ds: &DsRecord| ds.digest.len() + 40).sum()
-        });
+        let ds = self
+            .change
+            .ds
+            .as_ref()
+            .map_or(0, |(ds, _)| ds.iter().map(|ds: &DsRecord| ds.digest.len() + 40).sum());
         400 + ns + ds
     }
 }

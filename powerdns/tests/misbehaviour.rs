@@ -30,7 +30,9 @@ async fn server() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path("/api/v1/servers/localhost/config"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!([{"name": "launch", "value": "gpgsql"}])))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!([{"name": "launch", "value": "gpgsql"}])),
+        )
         .mount(&server)
         .await;
     server
@@ -232,7 +234,10 @@ async fn a_lost_reply_converges_without_a_second_write() {
     setup.prepare(&pool()).await.unwrap();
 
     let proxy = MockServer::start().await;
-    Mock::given(any()).respond_with(LosesOne { to: real.url(), lost: AtomicUsize::new(0) }).mount(&proxy).await;
+    Mock::given(any())
+        .respond_with(LosesOne { to: real.url(), lost: AtomicUsize::new(0) })
+        .mount(&proxy)
+        .await;
     let parent = PoolParent::new(client(&proxy), vec![pool_config()], Arc::new(FreeLease::default()));
     let child = name(ZONE);
     let change = DelegationChange { ns: Some((ns_set(), Ttl::new(3600))), ds: None, mark: 9 };
@@ -241,7 +246,10 @@ async fn a_lost_reply_converges_without_a_second_write() {
 
     let started = Instant::now();
     parent.apply(&child, change, soon()).await.unwrap();
-    assert!(started.elapsed() >= Duration::from_millis(300), "the writer waits until it cannot land any more");
+    assert!(
+        started.elapsed() >= Duration::from_millis(300),
+        "the writer waits until it cannot land any more"
+    );
     assert_eq!(count(&proxy, "PATCH").await, 1);
     assert_eq!(parent.observe(&child).await.unwrap().ns, ns_set());
     assert_eq!(parent.mark(&pool()).await.unwrap(), Some(9));

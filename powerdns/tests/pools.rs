@@ -149,7 +149,8 @@ async fn others_names_are_refused_and_untouched() {
     by_hand(&server, "theirs.pool.example.", "NS", "ns.else.example.").await;
     by_hand(&server, "_dmarc.pool.example.", "TXT", "\"v=DMARC1\"").await;
     // A zone of somebody else on our servers, delegated to our nameservers.
-    let body = json!({"name": "hosted.pool.example.", "kind": "Native", "nameservers": ["ns1.pool.example."]});
+    let body =
+        json!({"name": "hosted.pool.example.", "kind": "Native", "nameservers": ["ns1.pool.example."]});
     assert_eq!(server.api("POST", "/zones", Some(body)).await.0, 201);
     by_hand(&server, "hosted.pool.example.", "NS", "ns1.pool.example.").await;
     let dump = || server.sql("select name,type,content from records where type<>'SOA' order by 1,2,3");
@@ -276,7 +277,8 @@ async fn one_bad_change_does_not_hold_up_the_others() {
         lease.held.store(false, Ordering::SeqCst);
     };
     let (outcomes, ()) = tokio::join!(join_all(changes), release);
-    let classes: Vec<Option<Class>> = outcomes.into_iter().map(|o| o.err().map(|fault| fault.class)).collect();
+    let classes: Vec<Option<Class>> =
+        outcomes.into_iter().map(|o| o.err().map(|fault| fault.class)).collect();
     assert_eq!(classes, [None, Some(Class::Rejected), None]);
 }
 
@@ -349,7 +351,8 @@ async fn an_old_pool_is_taken_over_gently() {
 #[tokio::test]
 async fn pools_that_others_sign_or_send_are_refused() {
     let server = Pdns::sqlite().await;
-    let body = json!({"name": "pool.example.", "kind": "Slave", "masters": ["192.0.2.53"], "nameservers": []});
+    let body =
+        json!({"name": "pool.example.", "kind": "Slave", "masters": ["192.0.2.53"], "nameservers": []});
     server.api("POST", "/zones", Some(body)).await;
     let (parent, _) = parent(&server.client());
     let fault = parent.prepare(&pool()).await.unwrap_err();
@@ -392,8 +395,8 @@ async fn the_chain_holds_from_the_pools_key() {
             .output()
             .await
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(text.contains(want), "{query} {rtype}: {text}");
     }
 }

@@ -20,7 +20,8 @@ async fn two_instances_on_one_database() {
     };
     // The second remembers for long what only its own API would make it forget.
     let first = Pdns::postgres(&database, "").await;
-    let second = Pdns::postgres(&database, "cache-ttl=120\nquery-cache-ttl=120\nnegquery-cache-ttl=120").await;
+    let second =
+        Pdns::postgres(&database, "cache-ttl=120\nquery-cache-ttl=120\nnegquery-cache-ttl=120").await;
     let dns = Arc::new(PowerDns::new(vec![first.instance(), second.instance()], options()).unwrap());
     let report = dns.preflight().await;
     assert_eq!(report.backend.as_deref(), Some("gpgsql"));
@@ -39,7 +40,8 @@ async fn two_instances_on_one_database() {
     let made = join_all(specs.iter().map(|spec| dns.create_zone(spec))).await;
     assert!(made.into_iter().all(|made| made.unwrap() == Created::New));
     let change = |mark| DelegationChange { ns: Some((ns_set(), Ttl::new(3600))), ds: None, mark };
-    let applied = join_all(specs.iter().zip(1..).map(|(s, n)| parent.apply(&s.name, change(n), soon()))).await;
+    let applied =
+        join_all(specs.iter().zip(1..).map(|(s, n)| parent.apply(&s.name, change(n), soon()))).await;
     assert!(applied.into_iter().all(|applied| applied.is_ok()));
     assert!(second.dig("console.c1.pool.example", "A").await.contains("192.0.2.10"), "its cache was flushed");
     assert_eq!(database.sql("select count(*) from records where type='NS' and name='c1.pool.example'"), "6");
@@ -52,7 +54,8 @@ async fn two_instances_on_one_database() {
     assert_eq!(before.stamp, Some(stamp(A, 1)));
     assert!(second.dig("console.c1.pool.example", "A").await.contains("192.0.2.10"));
     for last in 1..=10_u8 {
-        let rrset = RRset::new(format!("console.{zone}."), RecordType::A, Ttl::new(60), [format!("192.0.2.{last}")]);
+        let rrset =
+            RRset::new(format!("console.{zone}."), RecordType::A, Ttl::new(60), [format!("192.0.2.{last}")]);
         dns.change_zone(&zone, &[Change::Replace(rrset)], &stamp(A, i64::from(last))).await.unwrap();
     }
     let after = dns.read_zone(&zone).await.unwrap().unwrap();

@@ -1,8 +1,8 @@
 //! The store on SQLite and on PostgreSQL: one implementation of [`pdm_ports::Store`], two dialects.
 //!
-//! Every write is a [`db::Job`]: a value that runs on one session inside one transaction and may run again. On SQLite
-//! one task runs the jobs in batches with one commit ([`writer`]); on PostgreSQL each has a transaction of its own
-//! ([`transact`]). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
+//! Every write is a `db::Job`: a value that runs on one session inside one transaction and may run again. On SQLite
+//! one task runs the jobs in batches with one commit (`writer`); on PostgreSQL each has a transaction of its own
+//! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
 mod copy;
 mod db;

@@ -134,7 +134,15 @@ impl Pdns {
     pub async fn api(&self, method: &str, path: &str, body: Option<serde_json::Value>) -> (u16, String) {
         let url = format!("{}/api/v1/servers/localhost{path}", self.url());
         let mut command = tokio::process::Command::new("curl");
-        command.args(["-s", "-X", method, "-H", &format!("X-API-Key: {KEY}"), "-H", "Accept: application/json"]);
+        command.args([
+            "-s",
+            "-X",
+            method,
+            "-H",
+            &format!("X-API-Key: {KEY}"),
+            "-H",
+            "Accept: application/json",
+        ]);
         command.args(["-w", "\n%{http_code}", &url]);
         if let Some(body) = body {
             command.args(["-d", &body.to_string()]);
@@ -149,7 +157,17 @@ impl Pdns {
     pub async fn dig(&self, name: &str, rtype: &str) -> String {
         let port = self.dns_port.to_string();
         let output = tokio::process::Command::new("dig")
-            .args(["@127.0.0.1", "-p", &port, "+norec", "+dnssec", "+noall", "+answer", "+comments", "+tries=1"])
+            .args([
+                "@127.0.0.1",
+                "-p",
+                &port,
+                "+norec",
+                "+dnssec",
+                "+noall",
+                "+answer",
+                "+comments",
+                "+tries=1",
+            ])
             .args([name, rtype])
             .output()
             .await

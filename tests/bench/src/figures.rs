@@ -43,5 +43,6 @@ pub fn line(results: &mut Vec<Value>, what: &str, concurrency: usize, figures: &
         figures.millis(0.5),
         figures.millis(0.99)
     );
-    results.push(json!({ "what": what, "concurrency": concurrency, "figures": figures.json(), "note": note }));
+    results
+        .push(json!({ "what": what, "concurrency": concurrency, "figures": figures.json(), "note": note }));
 }

@@ -36,7 +36,12 @@ struct Floor {
 }
 
 impl Floor {
-    async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> reqwest::Result<reqwest::Response> {
+    async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<reqwest::Response> {
         let url = format!("{}/api/v1/servers/localhost/{path}", self.raw.api);
         let mut request = self.http.request(method, url).header("X-API-Key", &self.raw.key);
         request = request.header("Accept", "application/json");
@@ -67,7 +72,12 @@ fn nameservers(raw: &Raw) -> Vec<String> {
 }
 
 /// Run `count` raw lifecycles, `concurrency` at once.
-pub async fn run(raw: &Raw, count: usize, concurrency: usize, tag: &str) -> Result<Figures, Box<dyn std::error::Error>> {
+pub async fn run(
+    raw: &Raw,
+    count: usize,
+    concurrency: usize,
+    tag: &str,
+) -> Result<Figures, Box<dyn std::error::Error>> {
     let (parent, mut waiting) = mpsc::channel::<Waiting>(1024);
     let permits = if raw.one_writer { 1 } else { 8 };
     let floor = Arc::new(Floor { raw: raw.clone(), http: client(), gate: Semaphore::new(permits), parent });
@@ -124,7 +134,8 @@ pub async fn run(raw: &Raw, count: usize, concurrency: usize, tag: &str) -> Resu
 async fn one(floor: &Floor, label: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let zone = format!("{label}.{}.", floor.raw.pool);
     let rrset = |name: String, kind: &str, ttl: u32, contents: Vec<String>| {
-        let records: Vec<Value> = contents.into_iter().map(|c| json!({ "content": c, "disabled": false })).collect();
+        let records: Vec<Value> =
+            contents.into_iter().map(|c| json!({ "content": c, "disabled": false })).collect();
         json!({ "name": name, "type": kind, "ttl": ttl, "changetype": "REPLACE", "records": records })
     };
     let names = six(&zone);
@@ -139,8 +150,14 @@ async fn one(floor: &Floor, label: &str) -> Result<(), Box<dyn std::error::Error
         let _permit = floor.gate.acquire().await?;
         floor.call(reqwest::Method::POST, "zones?rrsets=false", Some(body)).await?;
     }
-    let keys: Value = floor.call(reqwest::Method::GET, &format!("zones/{zone}/cryptokeys"), None).await?.json().await?;
-    let ds = keys.as_array().into_iter().flatten().filter(|k| k["flags"] == 257).filter_map(|k| k["ds"].as_array());
+    let keys: Value =
+        floor.call(reqwest::Method::GET, &format!("zones/{zone}/cryptokeys"), None).await?.json().await?;
+    let ds = keys
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|k| k["flags"] == 257)
+        .filter_map(|k| k["ds"].as_array());
     let ds: Vec<String> = ds
         .flatten()
         .filter_map(|d| d.as_str())
@@ -151,7 +168,8 @@ async fn one(floor: &Floor, label: &str) -> Result<(), Box<dyn std::error::Error
         udp(*server, &[question(&zone, 48)]).await?;
     }
     let (done, wait) = oneshot::channel();
-    let both = vec![rrset(zone.clone(), "NS", 3600, nameservers(&floor.raw)), rrset(zone.clone(), "DS", 300, ds)];
+    let both =
+        vec![rrset(zone.clone(), "NS", 3600, nameservers(&floor.raw)), rrset(zone.clone(), "DS", 300, ds)];
     floor.parent.send((both, done)).await.map_err(|_| "the parent's writer is gone")?;
     wait.await?;
     let mut questions: Vec<Vec<u8>> = names.iter().map(|n| question(n, 1)).collect();

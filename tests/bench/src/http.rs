@@ -24,7 +24,10 @@ impl Connection {
 
     /// GET a path; answers status and raw body.
     pub async fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>)> {
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n", self.host, self.token);
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+            self.host, self.token
+        );
         self.stream.write_all(head.as_bytes()).await?;
         self.answer().await
     }
@@ -55,7 +58,8 @@ impl Connection {
         };
         let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
         let status = text.get(9..12).and_then(|s| s.parse().ok()).ok_or(ErrorKind::InvalidData)?;
-        let length = text.lines().find_map(|l| l.strip_prefix("content-length: ")).and_then(|l| l.trim().parse().ok());
+        let length =
+            text.lines().find_map(|l| l.strip_prefix("content-length: ")).and_then(|l| l.trim().parse().ok());
         let length: usize = length.unwrap_or(0);
         while self.buffer.len() < head + length {
             self.more().await?;

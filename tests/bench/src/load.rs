@@ -15,7 +15,13 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Do `act(connection, n)` for n in 0..count, `concurrency` at once, each on its own connection. The time of an act is
 /// what it answers.
-pub async fn many<F, Fut>(host: &str, token: &str, count: usize, concurrency: usize, act: F) -> Result<Figures, Failed>
+pub async fn many<F, Fut>(
+    host: &str,
+    token: &str,
+    count: usize,
+    concurrency: usize,
+    act: F,
+) -> Result<Figures, Failed>
 where
     F: Fn(Connection, usize) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(Connection, Duration), Failed>> + Send,
@@ -48,14 +54,19 @@ where
 }
 
 fn must(what: &str, wanted: &[u16], answer: (u16, Value)) -> Result<Value, Failed> {
-    if wanted.contains(&answer.0) { Ok(answer.1) } else { Err(format!("{what}: {} {}", answer.0, answer.1).into()) }
+    if wanted.contains(&answer.0) {
+        Ok(answer.1)
+    } else {
+        Err(format!("{what}: {} {}", answer.0, answer.1).into())
+    }
 }
 
 /// Check a random name.
 pub async fn check(mut connection: Connection, n: usize) -> Result<(Connection, Duration), Failed> {
     let begun = Instant::now();
     let scattered = n.wrapping_mul(0x9E37_79B9) & 0xff_ffff;
-    let (status, body) = connection.get(&format!("/v1/check?poolDomain={POOL}&subdomain=q{scattered:x}")).await?;
+    let (status, body) =
+        connection.get(&format!("/v1/check?poolDomain={POOL}&subdomain=q{scattered:x}")).await?;
     if status != 200 {
         return Err(format!("check: {status} {}", String::from_utf8_lossy(&body)).into());
     }

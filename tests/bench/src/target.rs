@@ -37,7 +37,9 @@ pub async fn sqlite() -> Result<Target, Box<dyn std::error::Error>> {
     daemon.go().await;
     daemon.ready().await;
     let start = begun.elapsed();
-    let read = |name: &str| -> std::io::Result<String> { Ok(std::fs::read_to_string(state.join(name))?.trim().to_owned()) };
+    let read = |name: &str| -> std::io::Result<String> {
+        Ok(std::fs::read_to_string(state.join(name))?.trim().to_owned())
+    };
     let raw = Raw {
         api: format!("http://127.0.0.1:{}", read("pdns/api.port")?),
         key: read("pdns/api.key")?,
@@ -46,7 +48,15 @@ pub async fn sqlite() -> Result<Target, Box<dyn std::error::Error>> {
         one_writer: true,
     };
     let token = read("admin.token")?;
-    Ok(Target { name: "sqlite", host: http.to_string(), token, raw, daemon, start, _others: (None, None, dir) })
+    Ok(Target {
+        name: "sqlite",
+        host: http.to_string(),
+        token,
+        raw,
+        daemon,
+        start,
+        _others: (None, None, dir),
+    })
 }
 
 /// `pdm serve` with PostgreSQL under both.
@@ -56,13 +66,15 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
     server.create("pdm");
     server.create("pdns");
     server.psql_file("pdns", PowerDns::schema());
-    let dns = PowerDns::start(Backend::Postgres { at: server.at(), database: "pdns".into() }, Caches::Short).await;
+    let dns =
+        PowerDns::start(Backend::Postgres { at: server.at(), database: "pdns".into() }, Caches::Short).await;
     let http = net::port("127.0.0.1".parse()?);
     let config = dir.path().join("pdm.toml");
     std::fs::write(dir.path().join("pdns.key"), API_KEY)?;
     std::fs::write(dir.path().join("token.key"), [b'k'; 48])?;
     std::fs::write(&config, configuration(&http.to_string(), &server.url("pdm"), &dns))?;
-    let said = verb(&["token", "create", "--config", &text(&config), "--name", "bench", "--role", "admin"], &[])?;
+    let said =
+        verb(&["token", "create", "--config", &text(&config), "--name", "bench", "--role", "admin"], &[])?;
     let token = said.split_ascii_whitespace().last().unwrap_or_default().to_owned();
     let mut daemon = Daemon::serve(&config, http, &dir.path().join("pdm.log"));
     let begun = Instant::now();

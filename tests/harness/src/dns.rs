@@ -41,7 +41,15 @@ pub fn short(at: SocketAddr, name: &str, rtype: &str) -> Vec<String> {
 #[must_use]
 pub fn full(at: SocketAddr, name: &str, rtype: &str, tcp: bool) -> String {
     let mut dig = command("dig", at);
-    dig.args(["+dnssec", "+norecurse", "+time=3", "+tries=2", if tcp { "+tcp" } else { "+notcp" }, name, rtype]);
+    dig.args([
+        "+dnssec",
+        "+norecurse",
+        "+time=3",
+        "+tries=2",
+        if tcp { "+tcp" } else { "+notcp" },
+        name,
+        rtype,
+    ]);
     run(&mut dig).expect("dig")
 }
 

@@ -184,7 +184,8 @@ impl PowerDns {
     /// Keep a copy of the database under `name`. SQLite only; the instance goes on.
     pub fn save(&self, name: &str) {
         let to = self.dir.path().join(name);
-        run(Command::new("sqlite3").arg(self.file()).arg(format!(".backup {}", to.display()))).expect("backup");
+        run(Command::new("sqlite3").arg(self.file()).arg(format!(".backup {}", to.display())))
+            .expect("backup");
     }
 
     /// Put a copy back in place of the database. The instance is stopped and started.
@@ -262,7 +263,8 @@ impl PowerDns {
     /// Remove every key of a zone past PDM.
     pub async fn remove_keys(&self, zone: &str) {
         for key in self.keys(zone).await {
-            let answer = self.api.delete(&format!("{}/cryptokeys/{}", Self::path(zone), key["id"]), None).await;
+            let answer =
+                self.api.delete(&format!("{}/cryptokeys/{}", Self::path(zone), key["id"]), None).await;
             assert_eq!(answer.status, 204, "{answer}");
         }
     }

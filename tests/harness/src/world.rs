@@ -145,15 +145,8 @@ impl Plan {
             }
             powerdns.push(one);
         }
-        let mut world = World {
-            token: String::new(),
-            daemons: Vec::new(),
-            powerdns,
-            proxies,
-            postgres,
-            plan: self,
-            dir,
-        };
+        let mut world =
+            World { token: String::new(), daemons: Vec::new(), powerdns, proxies, postgres, plan: self, dir };
         world.build_daemons().await;
         world
     }
@@ -237,8 +230,7 @@ impl World {
         );
         let _ = write!(text, "\n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n");
         if self.plan.trusted {
-            let _ =
-                writeln!(text, "trusted_networks = [{{ cidr = \"127.0.0.0/8\", role = \"legacy\" }}]");
+            let _ = writeln!(text, "trusted_networks = [{{ cidr = \"127.0.0.0/8\", role = \"legacy\" }}]");
         }
         let has = |section: &str| self.plan.sections.iter().any(|s| s.contains(section));
         if !has("[worker]") {
@@ -290,7 +282,8 @@ impl World {
     #[must_use]
     pub fn make_token(&self, name: &str, role: &str, more: &[&str]) -> String {
         let file = self.path("tokens.toml").display().to_string();
-        let mut args = vec!["token", "create", "--file", &file, "--name", name, "--role", role, "--output", "json"];
+        let mut args =
+            vec!["token", "create", "--file", &file, "--name", name, "--role", role, "--output", "json"];
         args.extend(more);
         let said = verb(&args, &[]).expect("pdm token create");
         let said: Value = serde_json::from_str(&said).expect("JSON");

@@ -45,7 +45,12 @@ async fn a_suspended_name_is_silent_and_kept_and_comes_back() {
     assert_eq!(shown["suspended"], "phishing");
     assert!(dns::short(world.dns().dns(), &fqdn("console.omantel"), "A").is_empty());
     dns::must_validate(world.dns().dns(), &world.anchor(), POOL, &fqdn("console.omantel"), "A");
-    let taken = api.post("/v1/reserve", &json!({"mode": "pool", "poolDomain": POOL, "subdomain": "omantel", "owner": "x"})).await;
+    let taken = api
+        .post(
+            "/v1/reserve",
+            &json!({"mode": "pool", "poolDomain": POOL, "subdomain": "omantel", "owner": "x"}),
+        )
+        .await;
     assert_eq!(taken.code(), "name-taken");
     let _ = api.post(&format!("{path}/resume"), &json!({})).await.expect(&[200, 202]);
     api.await_phase("omantel", "active").await;

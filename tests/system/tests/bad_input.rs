@@ -52,13 +52,21 @@ async fn names() {
         must_be(&answer, 422, code, &format!("{label:?}"));
         assert_eq!(answer.text_at("/field"), "subdomain", "{label:?}");
         let check = api.get_label(label).await;
-        assert!(check.body["available"] == false && check.text_at("/code") == code, "check {label:?}: {check}");
+        assert!(
+            check.body["available"] == false && check.text_at("/code") == code,
+            "check {label:?}: {check}"
+        );
     }
     for label in pdm_model::reserved::RESERVED_LABELS {
         must_be(&api.try_reserve(label).await, 422, "name-reserved", label);
     }
     assert!(api.allocations().await.is_empty(), "nothing is left behind");
-    for (label, name) in [("OMANTEL", "omantel"), ("9zone", "9zone"), ("münchen", "xn--mnchen-3ya"), (&"b".repeat(63), &*"b".repeat(63))] {
+    for (label, name) in [
+        ("OMANTEL", "omantel"),
+        ("9zone", "9zone"),
+        ("münchen", "xn--mnchen-3ya"),
+        (&"b".repeat(63), &*"b".repeat(63)),
+    ] {
         let answer = api.try_reserve(label).await.expect(&[201]);
         assert_eq!(answer.text_at("/fqdn"), fqdn(name));
     }
@@ -67,7 +75,9 @@ async fn names() {
         let answer = api.try_reserve(twin).await;
         must_be(&answer, 422, "name-look-alike", twin);
     }
-    let other = api.post("/v1/reserve", &json!({"mode": "pool", "poolDomain": "nobody.example", "subdomain": "a"})).await;
+    let other = api
+        .post("/v1/reserve", &json!({"mode": "pool", "poolDomain": "nobody.example", "subdomain": "a"}))
+        .await;
     must_be(&other, 422, "unsupported-pool", "another pool");
     let other = api.post("/v1/reserve", &json!({"mode": "byo-api", "domain": "acme.example"})).await;
     must_be(&other, 422, "unsupported-mode", "another mode");
@@ -95,15 +105,27 @@ async fn addresses() {
         let api = api.clone();
         async move { api.post("/v1/commit", &body).await }
     };
-    let malformed = ["999.1.1.1", "::1", "8.8.8.8\n", "8.8.8", "8.8.8.8/32", "08.8.8.8", "example.org", "", "8.8.8.8 "];
+    let malformed =
+        ["999.1.1.1", "::1", "8.8.8.8\n", "8.8.8", "8.8.8.8/32", "08.8.8.8", "example.org", "", "8.8.8.8 "];
     for ip in malformed {
         let answer = commit(json!([{"ipv4": ip}])).await;
         must_be(&answer, 422, "invalid-target", &format!("{ip:?}"));
         assert_eq!(answer.text_at("/field"), "loadBalancers[0].ipv4", "{ip:?}");
     }
     let special = [
-        "127.0.0.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1",
-        "255.255.255.255", "192.0.2.1", "198.51.100.1", "203.0.113.1", "240.0.0.1",
+        "127.0.0.1",
+        "0.0.0.0",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "240.0.0.1",
     ];
     for ip in special {
         let answer = commit(json!([{"ipv4": "8.8.8.8"}, {"ipv4": ip}])).await;
@@ -122,7 +144,10 @@ async fn addresses() {
     let good = commit(json!([{"ipv4": "8.8.8.8", "ipv6": "2001:4860:4860::8888"}])).await;
     assert!([200, 202].contains(&good.status), "{good}");
     api.await_phase("omantel", "active").await;
-    assert_eq!(world.dns().rrset(&fqdn("omantel"), &fqdn("api.omantel"), "AAAA").await, ["2001:4860:4860::8888"]);
+    assert_eq!(
+        world.dns().rrset(&fqdn("omantel"), &fqdn("api.omantel"), "AAAA").await,
+        ["2001:4860:4860::8888"]
+    );
     truth::must_hold(&world).await;
 }
 
@@ -137,7 +162,12 @@ async fn bodies() {
         (json_type, "null".into(), 400, "invalid-body"),
         (json_type, "[]".into(), 400, "invalid-body"),
         (json_type, "{\"mode\":\"pool\"} trailing".into(), 400, "invalid-body"),
-        (json_type, "{\"mode\":\"pool\",\"poolDomain\":\"omani.works\",\"subDomain\":\"a\"}".into(), 400, "invalid-body"),
+        (
+            json_type,
+            "{\"mode\":\"pool\",\"poolDomain\":\"omani.works\",\"subDomain\":\"a\"}".into(),
+            400,
+            "invalid-body",
+        ),
         (json_type, "{\"mode\":\"pool\",\"poolDomain\":\"omani.works\"}".into(), 400, "invalid-body"),
         (json_type, "{\"mode\":\"pool\",\"poolDomain\":7,\"subdomain\":\"a\"}".into(), 400, "invalid-body"),
         (json_type, "[".repeat(20_000), 400, "invalid-body"),
@@ -161,7 +191,8 @@ async fn bodies() {
 async fn ten_megabytes_are_refused_without_being_read() {
     let world = World::new(StoreKind::Sqlite).await;
     let body = vec![b'x'; 10 * 1024 * 1024];
-    let request = world.api().request(reqwest::Method::POST, "/v1/reserve").header("content-type", "application/json");
+    let request =
+        world.api().request(reqwest::Method::POST, "/v1/reserve").header("content-type", "application/json");
     // The daemon may close before all was sent; then the client sees a broken connection instead of the answer.
     if let Ok(answer) = pdm_harness::Api::send(request.body(body)).await {
         must_be(&answer, 413, "body-too-large", "10 MB");

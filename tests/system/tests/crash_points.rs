@@ -37,7 +37,9 @@ fn chosen(points: &[String], offset: usize) -> Vec<String> {
     if full() {
         return points.to_vec();
     }
-    let verb = |p: &&String| !p.contains("store.lease:") && !p.contains("store.expire") && !p.contains("store.prune");
+    let verb = |p: &&String| {
+        !p.contains("store.lease:") && !p.contains("store.expire") && !p.contains("store.prune")
+    };
     let wanted: Vec<_> = points.iter().filter(verb).cloned().collect();
     wanted.into_iter().skip(offset).step_by(4).collect()
 }
@@ -72,7 +74,9 @@ async fn die_at(world: &mut World, point: &str, label: &str) -> bool {
 async fn die_everywhere(store: StoreKind, offset: usize) {
     let mut world = Plan::new(store).section(QUIET).start().await;
     let points = trace(&mut world).await;
-    for wanted in ["store.decide", "store.checkpoint", "zones.create_zone", "parent.apply", "zones.remove_zone"] {
+    for wanted in
+        ["store.decide", "store.checkpoint", "zones.create_zone", "parent.apply", "zones.remove_zone"]
+    {
         assert!(points.iter().any(|p| p.contains(wanted)), "a life passes {wanted}: {points:?}");
     }
     let chosen = chosen(&points, offset);

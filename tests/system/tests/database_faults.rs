@@ -69,16 +69,11 @@ async fn a_locked_sqlite_file_only_costs_time() {
 #[tokio::test]
 async fn a_second_daemon_on_one_sqlite_file_is_refused() {
     let world = World::new(StoreKind::Sqlite).await;
-    let mut twin = pdm_harness::Daemon::serve(
-        &world.config_file(0),
-        world.powerdns[0].http(),
-        &world.path("twin.log"),
-    );
+    let mut twin =
+        pdm_harness::Daemon::serve(&world.config_file(0), world.powerdns[0].http(), &world.path("twin.log"));
     twin.launch();
-    until("the second daemon to give up", || async {
-        if twin.alive() { Err("it runs") } else { Ok(()) }
-    })
-    .await;
+    until("the second daemon to give up", || async { if twin.alive() { Err("it runs") } else { Ok(()) } })
+        .await;
     let log = twin.log();
     assert!(log.contains("pdm.db") || log.contains("lock"), "it says why: {log}");
     let _ = world.api().lend("omantel", "192.0.2.1").await;

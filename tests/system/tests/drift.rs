@@ -17,7 +17,8 @@ async fn lent(plan: Plan) -> World {
 async fn repaired(world: &World, reason: &str) {
     until(&format!("{reason} to be in the audit log"), || async {
         let log = world.api().audit_of("omantel").await;
-        let told = log.iter().any(|e| e["action"] == "drift" && e["detail"].as_str().unwrap_or("").contains(reason));
+        let told =
+            log.iter().any(|e| e["action"] == "drift" && e["detail"].as_str().unwrap_or("").contains(reason));
         if told { Ok(()) } else { Err(format!("{log:?}")) }
     })
     .await;
@@ -95,9 +96,9 @@ async fn the_keys_are_deleted() {
 async fn a_change_by_sql_that_moves_no_serial_is_found_too() {
     let world = lent(Plan::new(StoreKind::Sqlite)).await;
     let name = fqdn("console.omantel");
-    let _ = world.dns().sql(&format!(
-        "update records set content = '203.0.113.66' where name = '{name}' and type = 'A'"
-    ));
+    let _ = world
+        .dns()
+        .sql(&format!("update records set content = '203.0.113.66' where name = '{name}' and type = 'A'"));
     repaired(&world, "records-changed").await;
 }
 
@@ -114,7 +115,8 @@ async fn report_says_so_and_leaves_it() {
     assert_eq!(unproved["reason"], "wrong-answer", "a Sovereign that stops being proved says so: {unproved}");
     assert_eq!(world.dns().rrset(NAME, &fqdn("console.omantel"), "A").await, ["203.0.113.66"]);
     // Said once, not at every look.
-    let entries = || async { world.api().audit_of("omantel").await.iter().filter(|e| e["action"] == "drift").count() };
+    let entries =
+        || async { world.api().audit_of("omantel").await.iter().filter(|e| e["action"] == "drift").count() };
     let before = entries().await;
     let _ = world.dns().edit(NAME, &fqdn("console.omantel"), "A", 60, &["192.0.2.10"]).await;
     world.api().await_condition("omantel", "InSync", "True").await;
@@ -143,7 +145,11 @@ async fn a_zone_of_somebody_else_is_never_adopted() {
     let _ = world.api().try_release("omantel", None).await.expect(&[200, 202]);
     until("the release to leave it alone", || async {
         let shown = world.api().allocation("omantel").await;
-        if shown["phase"] == "releasing" || shown["phase"] == "quarantined" { Ok(()) } else { Err(shown.to_string()) }
+        if shown["phase"] == "releasing" || shown["phase"] == "quarantined" {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        }
     })
     .await;
     assert!(world.dns().zone(NAME).await.is_some(), "it is never deleted");

@@ -34,7 +34,10 @@ async fn commit_is_proved(world: &World, token: &str) {
     for transport in ["udp", "tcp"] {
         assert!(servers.iter().any(|s| s["transport"] == transport), "{receipt}");
     }
-    assert!(receipt["queries"].as_u64().unwrap() >= 20, "six names, wildcard, SOA, DNSKEY and DS, twice: {receipt}");
+    assert!(
+        receipt["queries"].as_u64().unwrap() >= 20,
+        "six names, wildcard, SOA, DNSKEY and DS, twice: {receipt}"
+    );
     assert!(!shown.to_string().contains(token), "a token is never shown");
     let again = world.api().commit("omantel", token, "192.0.2.10").await;
     assert_eq!(again.status, 200, "the same body again is the same answer: {again}");
@@ -100,7 +103,8 @@ async fn release_goes_down_in_order(world: &World, token: &str) {
 }
 
 async fn others_wait_and_the_owner_reclaims(world: &World) {
-    let body = |owner: &str| json!({"mode": "pool", "poolDomain": POOL, "subdomain": "omantel", "owner": owner});
+    let body =
+        |owner: &str| json!({"mode": "pool", "poolDomain": POOL, "subdomain": "omantel", "owner": owner});
     let refused = world.api().post("/v1/reserve", &body("somebody-else")).await.expect(&[409]);
     assert_eq!(refused.code(), "name-quarantined");
     assert!(refused.text_at("/until").ends_with('Z'), "{refused}");
@@ -156,12 +160,14 @@ async fn a_reservation_can_be_extended_and_ends_by_itself() {
 async fn prefer_wait_answers_when_it_is_active_and_a_repeated_reserve_is_the_same() {
     let world = World::new(StoreKind::Sqlite).await;
     let api = world.api().with_header("idempotency-key", "k-1");
-    let (one, two) = (api.try_reserve("omantel").await.expect(&[201]), api.try_reserve("omantel").await.expect(&[201]));
+    let (one, two) =
+        (api.try_reserve("omantel").await.expect(&[201]), api.try_reserve("omantel").await.expect(&[201]));
     assert_eq!(one.text_at("/reservationToken"), two.text_at("/reservationToken"));
     let other = api.try_reserve("another").await.expect(&[422]);
     assert_eq!(other.code(), "idempotency-conflict");
     let patient = world.api().with_header("prefer", "wait=30");
-    let answer = patient.try_commit("omantel", one.text_at("/reservationToken"), "192.0.2.1").await.expect(&[200]);
+    let answer =
+        patient.try_commit("omantel", one.text_at("/reservationToken"), "192.0.2.1").await.expect(&[200]);
     assert_eq!(answer.text_at("/phase"), "active");
     assert_eq!(patient.retarget("omantel", "192.0.2.2").await.text_at("/phase"), "active");
     let answer = patient.try_release("omantel", None).await.expect(&[200]);

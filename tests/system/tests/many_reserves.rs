@@ -24,7 +24,8 @@ async fn all_at_once(world: &World, label: impl Fn(usize) -> String) -> Vec<Answ
 async fn different_names(store: StoreKind) {
     let world = World::new(store).await;
     let answers = all_at_once(&world, |n| format!("name-{n}x")).await;
-    let created: BTreeSet<_> = answers.iter().filter(|a| a.status == 201).map(|a| a.text_at("/fqdn")).collect();
+    let created: BTreeSet<_> =
+        answers.iter().filter(|a| a.status == 201).map(|a| a.text_at("/fqdn")).collect();
     for answer in answers.iter().filter(|a| a.status != 201) {
         assert!([429, 503].contains(&answer.status), "refused fast or created: {answer}");
         assert!(!answer.header("retry-after").is_empty(), "{answer}");
@@ -32,7 +33,8 @@ async fn different_names(store: StoreKind) {
     let kept = world.api().allocations().await;
     let kept: BTreeSet<_> = kept.iter().filter_map(|a| a["fqdn"].as_str()).collect();
     assert_eq!(kept, created, "what was refused left nothing behind");
-    let mut tokens: Vec<_> = answers.iter().map(|a| a.text_at("/reservationToken")).filter(|t| !t.is_empty()).collect();
+    let mut tokens: Vec<_> =
+        answers.iter().map(|a| a.text_at("/reservationToken")).filter(|t| !t.is_empty()).collect();
     tokens.sort_unstable();
     tokens.dedup();
     assert_eq!(tokens.len(), created.len(), "no token twice");

@@ -11,7 +11,8 @@ async fn world() -> World {
 }
 
 async fn reserve(api: &Api, label: &str) -> String {
-    let answer = api.post(&format!("{BASE}/reserve"), &json!({"subdomain": label, "createdBy": "wizard"})).await;
+    let answer =
+        api.post(&format!("{BASE}/reserve"), &json!({"subdomain": label, "createdBy": "wizard"})).await;
     answer.expect(&[201]).text_at("/reservationToken").to_owned()
 }
 
@@ -38,7 +39,8 @@ async fn a_client_of_the_older_paths_goes_through_its_life_without_a_token() {
     let check = api.get(&format!("{BASE}/check?sub=omantel")).await.expect(&[200]);
     assert_eq!(check.body, json!({"available": true, "fqdn": "omantel.omani.works"}));
 
-    let reserved = api.post(&format!("{BASE}/reserve"), &json!({"subdomain": "omantel", "createdBy": "wizard"})).await;
+    let reserved =
+        api.post(&format!("{BASE}/reserve"), &json!({"subdomain": "omantel", "createdBy": "wizard"})).await;
     let reserved = reserved.expect(&[201]);
     let token = reserved.text_at("/reservationToken").to_owned();
     assert_eq!(
@@ -57,8 +59,14 @@ async fn a_client_of_the_older_paths_goes_through_its_life_without_a_token() {
     })
     .await;
     assert_eq!(last.text_at("/state"), "active");
-    assert_eq!((last.text_at("/sovereignFQDN"), last.text_at("/loadBalancerIP")), ("omantel.omani.works", "192.0.2.10"));
-    assert_eq!(world.dns().rrset("omantel.omani.works", "api.omantel.omani.works", "A").await, ["192.0.2.10"]);
+    assert_eq!(
+        (last.text_at("/sovereignFQDN"), last.text_at("/loadBalancerIP")),
+        ("omantel.omani.works", "192.0.2.10")
+    );
+    assert_eq!(
+        world.dns().rrset("omantel.omani.works", "api.omantel.omani.works", "A").await,
+        ["192.0.2.10"]
+    );
 
     let body = json!({"subdomain": "omantel"});
     let freed = api.delete(&format!("{BASE}/release"), Some(&body)).await.expect(&[200, 202]);
@@ -130,7 +138,8 @@ async fn list_is_for_admins_and_reserved_labels_are_told() {
     assert_eq!(list.text_at("/allocations/0/subdomain"), "omantel");
     assert!(!list.text.contains("oken"), "a token is never listed: {list}");
     let reserved = world.stranger().get("/api/v1/reserved").await.expect(&[200]);
-    let labels: Vec<_> = reserved.body["reserved"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let labels: Vec<_> =
+        reserved.body["reserved"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(pdm_model::reserved::RESERVED_LABELS.iter().all(|l| labels.contains(l)), "{labels:?}");
 }
 

@@ -67,7 +67,9 @@ async fn while_it_is_down_check_and_reserve_work_and_readiness_names_it() {
 #[tokio::test]
 async fn a_reply_is_lost_after_the_work_was_done() {
     let world = World::new(StoreKind::Sqlite).await;
-    for (n, (method, path)) in [("POST", "/zones"), ("PATCH", "/zones/omani.works."), ("GET", "cryptokeys")].into_iter().enumerate() {
+    for (n, (method, path)) in
+        [("POST", "/zones"), ("PATCH", "/zones/omani.works."), ("GET", "cryptokeys")].into_iter().enumerate()
+    {
         let label = format!("lost-{n}");
         let token = world.api().reserve(&label).await;
         world.proxy().only(Some(method), path, 1, Fault::LoseReply);
@@ -75,7 +77,9 @@ async fn a_reply_is_lost_after_the_work_was_done() {
         world.api().await_phase(&label, "active").await;
         assert_eq!(world.proxy().hits(), 1, "{method} {path} was lost");
     }
-    for (n, (method, path)) in [("DELETE", "/zones/lost-0"), ("PATCH", "/zones/omani.works.")].into_iter().enumerate() {
+    for (n, (method, path)) in
+        [("DELETE", "/zones/lost-0"), ("PATCH", "/zones/omani.works.")].into_iter().enumerate()
+    {
         world.proxy().only(Some(method), path, 1, Fault::LoseReply);
         world.api().give_back(&format!("lost-{n}")).await;
         assert_eq!(world.proxy().hits(), 1, "{method} {path} was lost");
@@ -89,7 +93,9 @@ async fn a_reply_is_lost_after_the_work_was_done() {
 #[tokio::test]
 async fn one_500_now_and_then_costs_nothing_but_time() {
     let world = World::new(StoreKind::Sqlite).await;
-    for (n, (method, path)) in [("POST", "/zones"), ("PATCH", "/zones/omani.works."), ("GET", "/zones/")].into_iter().enumerate() {
+    for (n, (method, path)) in
+        [("POST", "/zones"), ("PATCH", "/zones/omani.works."), ("GET", "/zones/")].into_iter().enumerate()
+    {
         world.proxy().only(Some(method), path, 2, Fault::Error500);
         let _ = world.api().lend(&format!("error-{n}"), "192.0.2.1").await;
     }

@@ -49,8 +49,12 @@ async fn a_ds_without_its_key_goes_out_before_anything_else() {
     let before = world.proxy().seen().len();
     converge(&world).await;
     let seen = world.proxy().seen();
-    let writes: Vec<_> = seen[before..].iter().filter(|r| !r.starts_with("GET ") && !r.contains("/cache/flush")).collect();
-    assert!(writes[0].starts_with("PATCH") && writes[0].ends_with("/omani.works."), "the DS goes first: {writes:?}");
+    let writes: Vec<_> =
+        seen[before..].iter().filter(|r| !r.starts_with("GET ") && !r.contains("/cache/flush")).collect();
+    assert!(
+        writes[0].starts_with("PATCH") && writes[0].ends_with("/omani.works."),
+        "the DS goes first: {writes:?}"
+    );
     let position = |what: &str| writes.iter().position(|w| w.contains(what));
     assert!(position("POST").unwrap() > 0, "{writes:?}");
     let ds = world.dns().rrset(POOL, &fqdn("omantel"), "DS").await;
@@ -67,8 +71,16 @@ async fn a_copy_from_before_a_release_gives_orphans_which_are_reported_and_kept(
     world.powerdns[0].restore("copy").await;
     until("the orphan to be reported", || async {
         let metrics = world.stranger().get("/metrics").await.text;
-        let metrics = if metrics.contains("pdm_orphan_zones") { metrics } else { world.api().get("/metrics").await.text };
-        if metrics.lines().any(|l| l.starts_with("pdm_orphan_zones 1")) { Ok(()) } else { Err("no orphan in the metrics") }
+        let metrics = if metrics.contains("pdm_orphan_zones") {
+            metrics
+        } else {
+            world.api().get("/metrics").await.text
+        };
+        if metrics.lines().any(|l| l.starts_with("pdm_orphan_zones 1")) {
+            Ok(())
+        } else {
+            Err("no orphan in the metrics")
+        }
     })
     .await;
     assert!(world.dns().zone(&fqdn("omantel")).await.is_some(), "an orphan is never deleted by itself");

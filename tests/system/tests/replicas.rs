@@ -43,7 +43,8 @@ async fn three_share_the_work() {
         *created.entry(zone).or_default() += 1;
     }
     assert!(created.values().all(|n| *n == 1), "{created:?}");
-    let posts = world.proxy().seen().iter().filter(|r| r.starts_with("POST") && r.contains("/zones?")).count();
+    let posts =
+        world.proxy().seen().iter().filter(|r| r.starts_with("POST") && r.contains("/zones?")).count();
     assert_eq!(posts, size(18, 90) + 1, "one POST for each Sovereign and one for the pool");
 }
 

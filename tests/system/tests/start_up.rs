@@ -39,7 +39,8 @@ async fn the_pool_zone_is_made_once_and_left_as_it_is_afterwards() {
     world.daemons[0].ready().await;
     assert_eq!(world.dns().serial(POOL).await, serial, "the second time changes nothing");
     let ds = &world.api().get("/v1/pools").await.body["pools"][0]["ds"];
-    let shown: Vec<_> = ds.as_array().unwrap().iter().filter_map(|d| d.as_str()).map(str::to_lowercase).collect();
+    let shown: Vec<_> =
+        ds.as_array().unwrap().iter().filter_map(|d| d.as_str()).map(str::to_lowercase).collect();
     assert_eq!(shown, world.dns().ds_of_keys(POOL).await, "the DS to hand to the registrar");
 }
 
@@ -120,7 +121,10 @@ async fn every_problem_of_a_configuration_is_told_at_once() {
 async fn an_unknown_schema_is_refused() {
     let mut world = World::new(StoreKind::Sqlite).await;
     world.daemon().stop().await;
-    let listed = std::process::Command::new("sqlite3").arg(world.store_file()).arg("select count(*) from _sqlx_migrations").output();
+    let listed = std::process::Command::new("sqlite3")
+        .arg(world.store_file())
+        .arg("select count(*) from _sqlx_migrations")
+        .output();
     let known = listed.is_ok_and(|o| o.status.success());
     let change = if known {
         "update _sqlx_migrations set version = version + 1000"
@@ -143,7 +147,9 @@ async fn no_secret_reaches_the_log_or_the_metrics() {
     let _ = world.api().try_commit("omantel", "a-wrong-token-that-is-secret", "192.0.2.1").await;
     let log = world.daemons[0].log();
     let metrics = world.api().get("/metrics").await.text;
-    for secret in [token.as_str(), world.token(), "harness-key", "a-wrong-token-that-is-secret", &"k".repeat(48)] {
+    for secret in
+        [token.as_str(), world.token(), "harness-key", "a-wrong-token-that-is-secret", &"k".repeat(48)]
+    {
         assert!(!log.contains(secret), "a secret is in the log");
         assert!(!metrics.contains(secret), "a secret is in the metrics");
     }

@@ -51,14 +51,19 @@ async fn older_backup(store: StoreKind) {
     let _ = world.api().get("/v1/allocations").await.expect(&[200]);
     assert_eq!(world.proxy().writes(), writes, "read-only means that nothing is written");
     world.daemon().stop().await;
-    let said = verb(&["store", "recover", "--config", &world.config_file(0).display().to_string()], &[]).unwrap();
+    let said =
+        verb(&["store", "recover", "--config", &world.config_file(0).display().to_string()], &[]).unwrap();
     assert!(!said.is_empty());
     world.daemon().go().await;
     world.daemons[0].ready().await;
     let shown = world.api().await_phase("forgotten", "active").await;
     assert_eq!(shown["owner"], "acme", "the stamp knows whose it is");
     assert_eq!(shown["loadBalancers"][0]["ipv4"], "192.0.2.2");
-    assert_eq!(world.api().allocation("known").await["loadBalancers"][0]["ipv4"], "192.0.2.3", "brought forward");
+    assert_eq!(
+        world.api().allocation("known").await["loadBalancers"][0]["ipv4"],
+        "192.0.2.3",
+        "brought forward"
+    );
     world.api().await_condition("forgotten", "ChainSecure", "True").await;
     truth::must_hold(&world).await;
     let taken = world.api().try_reserve("forgotten").await.expect(&[409]);
@@ -86,7 +91,8 @@ async fn a_store_is_copied_from_sqlite_to_postgres() {
     server.create("pdm");
     world.daemon().stop().await;
     let config = world.config_file(0);
-    verb(&["store", "copy", "--config", &config.display().to_string(), "--to", &server.url("pdm")], &[]).unwrap();
+    verb(&["store", "copy", "--config", &config.display().to_string(), "--to", &server.url("pdm")], &[])
+        .unwrap();
     let text = std::fs::read_to_string(&config).unwrap().replace(&world.store_url(), &server.url("pdm"));
     std::fs::write(&config, text).unwrap();
     world.daemon().go().await;

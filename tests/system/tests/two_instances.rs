@@ -27,8 +27,12 @@ async fn active_means_that_both_answer() {
         dns::must_validate(server.dns(), &anchor, POOL, &fqdn("omantel"), "DS");
     }
     let shown = world.api().allocation("omantel").await;
-    let addresses: std::collections::BTreeSet<_> =
-        shown["receipts"][0]["servers"].as_array().unwrap().iter().map(|s| s["address"].to_string()).collect();
+    let addresses: std::collections::BTreeSet<_> = shown["receipts"][0]["servers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["address"].to_string())
+        .collect();
     assert_eq!(addresses.len(), 2, "{shown}");
     let _ = world.api().retarget("omantel", "192.0.2.11").await;
     world.api().await_phase("omantel", "active").await;
@@ -50,7 +54,10 @@ async fn one_that_is_down_holds_the_proof_back() {
             steps.iter().any(|s| s["waitReason"].is_object())
         })
         .await;
-    assert!(world.dns().rrset(POOL, &fqdn("omantel"), "DS").await.is_empty(), "no DS before every instance answers");
+    assert!(
+        world.dns().rrset(POOL, &fqdn("omantel"), "DS").await.is_empty(),
+        "no DS before every instance answers"
+    );
     world.powerdns[1].go().await;
     world.api().await_phase("omantel", "active").await;
     both_answer(&world, "omantel", "192.0.2.10");

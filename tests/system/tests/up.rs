@@ -68,7 +68,9 @@ async fn a_whole_life_by_the_command_line() {
     assert!(up.pdm(&["check", &fqdn("omantel")]).unwrap().contains("omantel"));
     let reserved = up.json(&["reserve", &fqdn("omantel"), "--owner", "acme"]);
     let token = reserved["reservationToken"].as_str().unwrap();
-    let said = up.pdm(&["commit", &fqdn("omantel"), "--token", token, "--ipv4", "192.0.2.10", "--wait", "60"]).unwrap();
+    let said = up
+        .pdm(&["commit", &fqdn("omantel"), "--token", token, "--ipv4", "192.0.2.10", "--wait", "60"])
+        .unwrap();
     assert!(said.contains("active"), "{said}");
     let shown = up.json(&["get", &fqdn("omantel")]);
     assert_eq!((shown["phase"].as_str(), shown["owner"].as_str()), (Some("active"), Some("acme")));
@@ -139,7 +141,15 @@ async fn documentation_addresses_are_for_trying_out_and_private_ones_must_be_adm
 #[tokio::test]
 async fn the_documents_that_the_binary_prints() {
     let openapi: Value = serde_json::from_str(&verb(&["openapi"], &[]).unwrap()).unwrap();
-    for path in ["/v1/check", "/v1/reserve", "/v1/reserve/extend", "/v1/commit", "/v1/release", "/v1/allocations", "/v1/pools"] {
+    for path in [
+        "/v1/check",
+        "/v1/reserve",
+        "/v1/reserve/extend",
+        "/v1/commit",
+        "/v1/release",
+        "/v1/allocations",
+        "/v1/pools",
+    ] {
         assert!(openapi["paths"][path].is_object(), "{path}");
     }
     assert!(verb(&["completion", "bash"], &[]).unwrap().contains("pdm"));

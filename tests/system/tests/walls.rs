@@ -8,19 +8,54 @@ type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// Crate, and what it may never import, directly or through another crate of ours.
 const WALLS: &[(&str, &[&str], &str)] = &[
-    ("pdm-model", &["tokio", "sqlx", "reqwest", "rand", "getrandom", "axum", "pdm-ports", "pdm-engine"], "pure"),
+    (
+        "pdm-model",
+        &["tokio", "sqlx", "reqwest", "rand", "getrandom", "axum", "pdm-ports", "pdm-engine"],
+        "pure",
+    ),
     ("pdm-dnssec", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
     ("pdm-lua-records", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
-    ("pdm-ports", &["sqlx", "reqwest", "axum", "pdm-store", "pdm-powerdns", "pdm-auditor", "pdm-engine"], "a trait names no technology"),
+    (
+        "pdm-ports",
+        &["sqlx", "reqwest", "axum", "pdm-store", "pdm-powerdns", "pdm-auditor", "pdm-engine"],
+        "a trait names no technology",
+    ),
     (
         "pdm-engine",
-        &["sqlx", "reqwest", "axum", "hickory-proto", "async-nats", "pdm-powerdns", "pdm-adapters", "pdm-store", "pdm-auditor", "pdm-server"],
+        &[
+            "sqlx",
+            "reqwest",
+            "axum",
+            "hickory-proto",
+            "async-nats",
+            "pdm-powerdns",
+            "pdm-adapters",
+            "pdm-store",
+            "pdm-auditor",
+            "pdm-server",
+        ],
         "it runs whole on fakes",
     ),
-    ("pdm-powerdns", &["pdm-engine", "pdm-server", "pdm-store", "pdm-auditor", "sqlx", "axum"], "replaceable"),
-    ("pdm-auditor", &["pdm-engine", "pdm-server", "pdm-store", "pdm-powerdns", "sqlx", "axum"], "replaceable"),
-    ("pdm-store", &["pdm-engine", "pdm-server", "pdm-powerdns", "pdm-auditor", "reqwest", "axum"], "replaceable"),
-    ("pdm-server", &["pdm-store", "pdm-powerdns", "pdm-adapters", "pdm-auditor", "sqlx"], "handlers stay thin"),
+    (
+        "pdm-powerdns",
+        &["pdm-engine", "pdm-server", "pdm-store", "pdm-auditor", "sqlx", "axum"],
+        "replaceable",
+    ),
+    (
+        "pdm-auditor",
+        &["pdm-engine", "pdm-server", "pdm-store", "pdm-powerdns", "sqlx", "axum"],
+        "replaceable",
+    ),
+    (
+        "pdm-store",
+        &["pdm-engine", "pdm-server", "pdm-powerdns", "pdm-auditor", "reqwest", "axum"],
+        "replaceable",
+    ),
+    (
+        "pdm-server",
+        &["pdm-store", "pdm-powerdns", "pdm-adapters", "pdm-auditor", "sqlx"],
+        "handlers stay thin",
+    ),
     ("pdm-api", &["pdm-engine", "pdm-ports", "axum", "sqlx", "tokio"], "clients use it alone"),
 ];
 
@@ -67,7 +102,9 @@ fn no_wall_is_crossed() {
     for (name, never, why) in WALLS {
         let Some(_) = graph.get(*name) else { panic!("the table names {name}, which is no member") };
         let reached = reach(&graph, name);
-        crossed.extend(never.iter().filter(|n| reached.contains(**n)).map(|n| format!("{name} imports {n} ({why})")));
+        crossed.extend(
+            never.iter().filter(|n| reached.contains(**n)).map(|n| format!("{name} imports {n} ({why})")),
+        );
     }
     assert!(crossed.is_empty(), "{}", crossed.join("\n"));
 }
