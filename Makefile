@@ -1,22 +1,42 @@
-# The only entry for people.
-.PHONY: demo up test test-full check bench docs install build
+# The only entry for people. Everything works on a Debian 12 machine with a Rust toolchain, git and make.
+TARGET := $${CARGO_TARGET_DIR:-target}
+.PHONY: help install build demo up check test test-full bench docs
+
+help:
+	@echo 'make demo       one name from reservation to quarantine, explained'
+	@echo 'make up         leave a daemon running'
+	@echo 'make check      formatting and lints'
+	@echo 'make test       every test; the long ones as a bounded sample'
+	@echo 'make test-full  every test at full length'
+	@echo 'make bench      figures, beside those of raw PowerDNS'
+	@echo 'make docs       write the generated reference pages again'
+
 install:
 	@sh scripts/install.sh
+
 build: install
 	cargo build --locked --bin pdm
+
 demo: build
 	sh scripts/demo.sh
+
 up: build
-	$${CARGO_TARGET_DIR:-target}/debug/pdm up
-check:
+	$(TARGET)/debug/pdm up
+
+check: install
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check bans licenses sources; fi
+
 test: build check
-	cargo test --locked --workspace
-test-full: build
-	PDM_TEST_FULL=1 cargo test --locked --workspace
+	sh scripts/test.sh
+
+test-full: build check
+	PDM_TEST_FULL=1 sh scripts/test.sh
+
 bench: install
 	cargo build --locked --release --bin pdm --bin pdm-bench
-	$${CARGO_TARGET_DIR:-target}/release/pdm-bench --json bench.json
+	$(TARGET)/release/pdm-bench --json bench.json
+
 docs:
-	PDM_WRITE_DOCS=1 cargo test -p pdm-model --test generated
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-model --test generated

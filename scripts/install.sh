@@ -10,12 +10,22 @@ command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
 [ -z "$need" ] && exit 0
-root=; [ "$(id -u)" = 0 ] || root=sudo
+root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "run as root, or install:$need" >&2; exit 1; }
+    root=sudo
+fi
+echo "installing:$need"
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null; $root chmod +x $policy
-    trap '$root rm -f $policy' EXIT
+    trap '$root rm -f $policy' EXIT INT TERM
 fi
 $root apt-get update -qq
 # shellcheck disable=SC2086
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need
+# The packages switch their services on for the next boot; port 53 is not ours to take.
+if [ -d /run/systemd/system ]; then
+    case $need in *pdns-server*) $root systemctl disable --quiet pdns.service || true ;; esac
+    case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
+fi

@@ -58,12 +58,15 @@ impl Default for Settings {
     }
 }
 
+/// DNSKEY RRsets of parents, by parent and server, with the time they were fetched.
+type Parents = HashMap<(Name, SocketAddr), (Instant, Vec<u8>)>;
+
 /// Asks nameservers and proves what they serve.
 pub struct Prober {
     settings: Settings,
     gate: Gate,
     random: SystemRandom,
-    parents: Mutex<HashMap<(Name, SocketAddr), (Instant, Vec<u8>)>>,
+    parents: Mutex<Parents>,
     idle: Mutex<Vec<Verified>>,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,28 +45,33 @@ struct State {
 pub struct Chaos {
     at: SocketAddr,
     state: Arc<Mutex<State>>,
-    task: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Chaos {
-    /// Start a proxy to `upstream` on the same address, another port.
+    /// Start a proxy to `upstream` on the same address, another port. It runs in a thread of its own, so that a test
+    /// that waits for a process does not stop it.
     ///
     /// # Panics
     /// When no port is free.
     pub async fn start(upstream: SocketAddr) -> Self {
-        let listener = TcpListener::bind((upstream.ip(), 0)).await.expect("bind the proxy");
-        let at = listener.local_addr().expect("local address");
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    let _ = carry(client, upstream, &shared).await;
-                });
-            }
+        let (tell, told) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind((upstream.ip(), 0)).await.expect("bind the proxy");
+                let _ = tell.send(listener.local_addr().expect("local address"));
+                tokio::select! {
+                    () = serve(listener, upstream, shared) => {}
+                    _ = stopped => {}
+                }
+            });
         });
-        Self { at, state, task }
+        Self { at: told.await.expect("the proxy started"), state, stop: Some(stop) }
     }
 
     /// Where it listens.
@@ -116,7 +121,18 @@ impl Chaos {
 
 impl Drop for Chaos {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, upstream: SocketAddr, state: Arc<Mutex<State>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let _ = carry(client, upstream, &state).await;
+        });
     }
 }
 

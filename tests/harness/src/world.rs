@@ -54,7 +54,10 @@ impl Plan {
             instances: 1,
             replicas: 1,
             ttl: 1,
-            pool: vec!["withdrawals_per_hour = 100000".into()],
+            pool: vec![
+                "withdrawals_per_hour = 100000".into(),
+                "allow_addresses = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"203.0.113.0/24\", \"2001:db8::/32\"]".into(),
+            ],
             sections: Vec::new(),
             trusted: false,
             powerdns_down: false,
@@ -189,6 +192,20 @@ impl World {
                 self.daemons[n].ready().await;
             }
         }
+        if !self.plan.powerdns_down {
+            self.pool_prepared().await;
+        }
+    }
+
+    /// Wait until the pool's zone was made and switched to NSEC3, and every instance says so.
+    pub async fn pool_prepared(&self) {
+        for server in &self.powerdns {
+            until("the pool's zone", || async {
+                let seen = crate::dns::short(server.dns(), POOL, "NSEC3PARAM");
+                if seen == ["1 0 0 -"] { Ok(()) } else { Err(format!("{seen:?}")) }
+            })
+            .await;
+        }
     }
 
     fn config(&self, listen: &str) -> String {
@@ -216,10 +233,7 @@ impl World {
              nameserver_addresses = {{ {} }}\n",
             places.join(", ")
         );
-        let _ = write!(
-            text,
-            "\n[[pools]]\ndomain = \"{POOL}\"\nallow_addresses = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"203.0.113.0/24\", \"2001:db8::/32\"]\n"
-        );
+        let _ = write!(text, "\n[[pools]]\ndomain = \"{POOL}\"\n");
         for line in &self.plan.pool {
             let _ = writeln!(text, "{line}");
         }
@@ -243,6 +257,11 @@ impl World {
             let _ = write!(text, "\n{section}\n");
         }
         text
+    }
+
+    /// Lend one name, so that everything that happens once has happened.
+    pub async fn warm(&self) {
+        let _ = self.api().lend("warm-up", "192.0.2.250").await;
     }
 
     /// A file of this installation.

@@ -159,6 +159,7 @@ async fn a_run_of_withdrawals_needs_an_admin() {
 #[tokio::test]
 async fn an_operation_can_be_hurried_and_watched() {
     let world = World::new(StoreKind::Sqlite).await;
+    world.warm().await;
     let api = world.api();
     let token = api.reserve("omantel").await;
     world.proxy().set(pdm_harness::Fault::Down);

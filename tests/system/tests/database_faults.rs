@@ -8,6 +8,7 @@ use pdm_harness::{Fault, StoreKind, World, truth, until};
 #[tokio::test]
 async fn postgres_is_down_and_clients_are_told_and_it_goes_on_by_itself() {
     let mut world = World::new(StoreKind::Postgres).await;
+    world.warm().await;
     let token = world.api().reserve("omantel").await;
     // The commit is accepted, and its work is held up until the database is gone.
     world.proxy().set(Fault::Slow(Duration::from_millis(300)));

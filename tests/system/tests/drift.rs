@@ -118,7 +118,7 @@ async fn report_says_so_and_leaves_it() {
     let entries =
         || async { world.api().audit_of("omantel").await.iter().filter(|e| e["action"] == "drift").count() };
     let before = entries().await;
-    let _ = world.dns().edit(NAME, &fqdn("console.omantel"), "A", 60, &["192.0.2.10"]).await;
+    let _ = world.dns().edit(NAME, &fqdn("console.omantel"), "A", 1, &["192.0.2.10"]).await;
     world.api().await_condition("omantel", "InSync", "True").await;
     assert_eq!(entries().await, before);
     let shown = world.api().allocation("omantel").await;

@@ -10,6 +10,7 @@ use pdm_harness::{POOL, Plan, StoreKind, World, truth};
 use serde_json::json;
 
 async fn reserve_writes_nothing(world: &World) -> String {
+    world.warm().await;
     let (writes, zones) = (world.proxy().writes(), world.dns().zones().await);
     let answer = world.api().try_reserve("omantel").await.expect(&[201]);
     assert_eq!((answer.text_at("/fqdn"), answer.text_at("/phase")), ("omantel.omani.works", "reserved"));

@@ -101,8 +101,15 @@ async fn every_error_has_its_word_and_status() {
         assert!(!answer.text_at("/detail").is_empty(), "{answer}");
         assert_eq!(answer.body.as_object().unwrap().len(), 2, "error and detail only: {answer}");
     }
-    let other = api.get("/api/v1/pool/nobody.example/check?sub=a").await;
-    assert_eq!(other.text_at("/error"), "unsupported-pool", "{other}");
+    for (path, reason) in [
+        ("/api/v1/pool/nobody.example/check?sub=a", "unsupported-pool"),
+        ("/api/v1/pool/omani.works/check?sub=api", "reserved"),
+        ("/api/v1/pool/omani.works/check?sub=-a", "invalid-format"),
+        ("/api/v1/pool/omani.works/check?sub=taken", "conflict"),
+    ] {
+        let check = api.get(path).await.expect(&[200]);
+        assert_eq!((&check.body["available"], check.text_at("/reason")), (&json!(false), reason), "{check}");
+    }
     let other = api.post("/api/v1/pool/nobody.example/reserve", &json!({"subdomain": "a"})).await;
     assert_eq!((other.status, other.text_at("/error")), (422, "unsupported-pool"), "{other}");
     let gone = api.delete(&format!("{BASE}/release"), Some(&json!({"subdomain": "never-was"}))).await;

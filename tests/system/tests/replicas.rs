@@ -56,6 +56,7 @@ async fn one_of_two_is_killed_and_the_other_takes_over() {
 #[tokio::test]
 async fn what_one_replica_accepted_another_finishes() {
     let mut world = Plan::new(StoreKind::Postgres).replicas(2).start().await;
+    world.warm().await;
     let token = world.api().reserve("omantel").await;
     world.proxy().set(pdm_harness::Fault::Down);
     let _ = world.api().commit("omantel", &token, "192.0.2.1").await.expect(&[202]);

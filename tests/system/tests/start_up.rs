@@ -60,7 +60,10 @@ async fn a_pool_zone_with_other_peoples_records_is_taken_over_gently() {
     assert_eq!(world.dns().serial(POOL).await, serial, "a plan writes nothing");
     world.daemon().go().await;
     world.daemons[0].ready().await;
-    let _ = world.api().lend("omantel", "192.0.2.1").await;
+    let token = world.api().reserve("omantel").await;
+    let _ = world.api().commit("omantel", &token, "192.0.2.1").await;
+    // A pool that was switched to other settings takes no change until no server remembers those before.
+    world.api().await_phase_within("omantel", "active", Duration::from_secs(180)).await;
     assert_eq!(world.dns().rrset(POOL, &fqdn("www"), "A").await, ["203.0.113.7"]);
     assert_eq!(world.dns().rrset(POOL, POOL, "MX").await, ["10 mail.elsewhere.example."]);
     assert_eq!(world.dns().rrset(POOL, &fqdn("theirs"), "NS").await, ["ns.elsewhere.example."]);

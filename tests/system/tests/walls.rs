@@ -6,7 +6,8 @@ use std::path::Path;
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// Crate, and what it may never import, directly or through another crate of ours.
+/// Crate, what it may never import, and why. Crates of ours are also refused through other crates of ours; a library
+/// only directly: the engine sees `pdm-dnssec`, which validates with hickory, and that is the wall at work.
 const WALLS: &[(&str, &[&str], &str)] = &[
     (
         "pdm-model",
@@ -101,10 +102,9 @@ fn no_wall_is_crossed() {
     let mut crossed = Vec::new();
     for (name, never, why) in WALLS {
         let Some(_) = graph.get(*name) else { panic!("the table names {name}, which is no member") };
-        let reached = reach(&graph, name);
-        crossed.extend(
-            never.iter().filter(|n| reached.contains(**n)).map(|n| format!("{name} imports {n} ({why})")),
-        );
+        let (direct, reached) = (&graph[*name], reach(&graph, name));
+        let imported = |n: &&&str| direct.contains(**n) || (graph.contains_key(**n) && reached.contains(**n));
+        crossed.extend(never.iter().filter(imported).map(|n| format!("{name} imports {n} ({why})")));
     }
     assert!(crossed.is_empty(), "{}", crossed.join("\n"));
 }
@@ -113,7 +113,8 @@ fn no_wall_is_crossed() {
 fn nobody_imports_the_daemon_and_no_product_crate_imports_the_tests() {
     for (name, imports) in imports() {
         assert!(!imports.contains("pool-domain-manager"), "{name} imports the daemon");
-        assert!(name == "pdm-system-tests" || !imports.contains("pdm-harness"), "{name} imports the harness");
+        let measures = ["pdm-system-tests", "pdm-bench"].contains(&name.as_str());
+        assert!(measures || !imports.contains("pdm-harness"), "{name} imports the harness");
     }
 }
 

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Every test: the quick ones first, then the stories against real processes. With cargo-nextest when it is there.
+set -eu
+cd "$(dirname "$0")/.."
+slow="pdm-system-tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    profile=default; [ -z "${PDM_TEST_FULL:-}" ] || profile=full
+    cargo nextest run --locked --profile $profile --workspace --exclude $slow
+    cargo test --locked --workspace --doc
+    exec cargo nextest run --locked --profile $profile -p $slow
+fi
+cargo test --locked --workspace --exclude $slow
+# Most of a story is waiting, so more of them than cores run side by side.
+exec cargo test --locked -p $slow --no-fail-fast -- --test-threads=4
