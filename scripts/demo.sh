@@ -2,7 +2,8 @@
 # One Sovereign from reservation to quarantine, explained. Ends with status 0 only if all of it happened.
 set -eu
 cd "$(dirname "$0")/.."
-port=${PDM_DEMO_DNS:-15353}; http=${PDM_DEMO_HTTP:-18053}
+n=$(($$ % 5000)) # ports that a second demonstration does not use
+port=${PDM_DEMO_DNS:-$((20000 + n))}; http=${PDM_DEMO_HTTP:-$((26000 + n))}
 pdm=${CARGO_TARGET_DIR:-target}/debug/pdm; pool=omani.works; name=omantel.$pool; state=$(mktemp -d)
 say() { printf '\n== %s\n' "$*"; }
 child=

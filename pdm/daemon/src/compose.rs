@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +16,13 @@ use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
 use pdm_ports::parent::ZoneLease;
 use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
-use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns, Severity};
+use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
 use pdm_server::{App, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
 use pdm_store::SqlStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::cli::output;
-use crate::clock;
+use crate::background;
 use crate::config::Config;
 use crate::crash::{Crash, Points};
 use crate::failure::Failure;
@@ -33,10 +31,6 @@ use crate::servers;
 
 /// The longest a PowerDNS call may take, unless a third of the lease is less.
 const CALL: Duration = Duration::from_secs(8);
-/// PowerDNS's own caches of zone settings and answers, at its defaults: 60 s and 20 s, and a little more.
-const SETTINGS_FORGOTTEN: Duration = Duration::from_secs(90);
-/// Between two comparisons of the clocks.
-const CLOCK_ROUND: Duration = Duration::from_secs(10);
 
 /// Everything of a configuration, not running yet.
 pub struct Daemon {
@@ -45,6 +39,7 @@ pub struct Daemon {
     powerdns: Arc<PowerDns>,
     pools: Arc<PoolParent>,
     ground: Arc<Ground>,
+    points: Option<Arc<Points>>,
 }
 
 impl Daemon {
@@ -65,7 +60,7 @@ impl Daemon {
         let ground = Arc::new(Ground::default());
         let (mut zones, mut parent): (Arc<dyn ZoneBackend>, Arc<dyn ParentSide>) =
             (powerdns.clone(), pools.clone());
-        if let Some(points) = points {
+        if let Some(points) = points.clone() {
             (zones, parent) = (Crash::new(zones, points.clone()), Crash::new(parent, points));
         }
         let parts = Parts {
@@ -75,7 +70,7 @@ impl Daemon {
             probe: probe(config, &servers),
         };
         let engine = Engine::new(settings(config, servers), parts, TokenKey::new(&config.auth.token_key));
-        Ok(Self { engine, powerdns, pools, ground })
+        Ok(Self { engine, powerdns, pools, ground, points })
     }
 
     /// Prepare every pool once and put back what only the DNS remembers.
@@ -92,11 +87,12 @@ impl Daemon {
 
     fn background(&self) {
         let powerdns = self.powerdns.clone();
-        tokio::spawn(async move { report(&powerdns).await });
+        tokio::spawn(async move { background::report(&powerdns).await });
         for pool in self.engine.settings().pools.keys() {
-            tokio::spawn(prepare(self.pools.clone(), self.ground.clone(), pool.clone()));
+            let (pools, ground, points) = (self.pools.clone(), self.ground.clone(), self.points.clone());
+            tokio::spawn(background::prepare(pools, ground, points, pool.clone()));
         }
-        tokio::spawn(watch_clock(self.engine.store().clone(), self.ground.clone()));
+        tokio::spawn(background::watch_clock(self.engine.store().clone(), self.ground.clone()));
     }
 }
 
@@ -168,7 +164,11 @@ pub fn stop_on_signals() -> Result<watch::Receiver<bool>, Failure> {
     Ok(told)
 }
 
-fn powerdns(config: &Config) -> Result<PowerDns, Fault> {
+/// The client of the configured servers; nothing is called.
+///
+/// # Errors
+/// An address that cannot be used.
+pub fn powerdns(config: &Config) -> Result<PowerDns, Fault> {
     let instances = config.powerdns.iter().map(|instance| InstanceConfig {
         url: instance.url.clone(),
         api_key: instance.api_key.clone().into(),
@@ -180,7 +180,8 @@ fn powerdns(config: &Config) -> Result<PowerDns, Fault> {
     PowerDns::new(instances.collect(), options)
 }
 
-fn pool_zones(config: &Config) -> Vec<PoolConfig> {
+/// The pool zones as they should be.
+pub fn pool_zones(config: &Config) -> Vec<PoolConfig> {
     let ips = |name: &ZoneName| -> Vec<IpAddr> {
         let given = config.dns.glue.get(name).or_else(|| config.dns.nameserver_addresses.get(name));
         given.into_iter().flatten().map(SocketAddr::ip).collect()
@@ -234,128 +235,10 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
     }
 }
 
-/// Say once what is wrong with the servers, and how to mend it.
-async fn report(powerdns: &PowerDns) {
-    let report = powerdns.preflight().await;
-    for finding in &report.findings {
-        let (code, instance, what, mend) = (finding.code, &finding.instance, &finding.what, &finding.mend);
-        match finding.severity {
-            Severity::Error => tracing::error!(code, %instance, %mend, "PowerDNS: {what}"),
-            Severity::Warning => tracing::warn!(code, %instance, %mend, "PowerDNS: {what}"),
-        }
-    }
-    if report.is_usable() {
-        tracing::info!(version = report.version, backend = report.backend, "PowerDNS is set up as needed");
-    }
-}
-
-/// Prepare a pool zone, however long it takes until PowerDNS answers.
-async fn prepare(pools: Arc<PoolParent>, ground: Arc<Ground>, pool: ZoneName) {
-    let mut pause = Duration::from_millis(200);
-    loop {
-        match pools.prepare(&pool).await {
-            Ok(prepared) => {
-                for step in &prepared.plan.steps {
-                    tracing::info!(%pool, code = step.code, applied = step.applies, "{}", step.what);
-                }
-                if prepared.switched && !prepared.created {
-                    tracing::info!(%pool, seconds = SETTINGS_FORGOTTEN.as_secs(), "waiting until no server remembers the settings before");
-                    tokio::time::sleep(SETTINGS_FORGOTTEN).await;
-                }
-                ground.prepared(&pool);
-                return;
-            }
-            Err(fault) => tracing::warn!(%pool, %fault, "the pool zone is not prepared yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(15));
-    }
-}
-
-async fn watch_clock(store: Arc<dyn Store>, ground: Arc<Ground>) {
-    let mut round = tokio::time::interval(CLOCK_ROUND);
-    loop {
-        round.tick().await;
-        let before = clock::host_now();
-        // A store that does not answer is named by readiness already.
-        let Ok(now) = store.now().await else { continue };
-        let off = clock::distance(before, now, clock::host_now());
-        if off >= clock::TOLERANCE_MS {
-            tracing::error!(off_ms = off, "the host's clock differs from the store's; set it by NTP");
-        }
-        ground.clock_off(off);
-    }
-}
-
 /// The OpenAPI document.
 ///
 /// # Errors
 /// It cannot be written as JSON.
 pub fn openapi() -> Result<String, Failure> {
     serde_json::to_string_pretty(&pdm_server::document()).map_err(Failure::refused)
-}
-
-/// Show what preparing the pool zones would change in PowerDNS.
-///
-/// # Errors
-/// PowerDNS cannot be asked, or a zone cannot be worked with.
-pub async fn plan(file: &Path, domain: Option<&str>, form: output::Output) -> Result<(), Failure> {
-    let config = crate::cli::settings::read(file)?;
-    let wanted: Vec<_> =
-        config.pools.iter().filter(|p| domain.is_none_or(|d| p.domain.to_string() == d)).collect();
-    if wanted.is_empty() {
-        return Err(Failure::Refused(format!(
-            "{} is not a pool in {}",
-            domain.unwrap_or("nothing"),
-            file.display()
-        )));
-    }
-    // Planning reads only, so nobody has to hold the zone; the lease of the store is not needed.
-    let lease: Arc<dyn ZoneLease> = Arc::new(NoLease);
-    let pools = PoolParent::new(Arc::new(powerdns(&config)?), pool_zones(&config), lease);
-    let mut refused = false;
-    for pool in wanted {
-        let plan = pools.plan(&pool.domain).await?;
-        refused |= plan.refused.is_some();
-        if form == output::Output::Json {
-            output::json(&serde_json::to_value(&plan).map_err(Failure::refused)?);
-            continue;
-        }
-        output::line(&format!(
-            "{}: {}, {} delegations, {} names of others (none changes)",
-            plan.zone,
-            if plan.exists { "exists" } else { "is not there yet" },
-            plan.delegations,
-            plan.foreign_names
-        ));
-        for step in &plan.steps {
-            let verb = if step.applies { "would change" } else { "your decision" };
-            output::line(&format!("  {verb}  {}: {}", step.code, step.what));
-        }
-        match &plan.refused {
-            Some(why) => output::line(&format!("  refused: {why}")),
-            None if plan.steps.is_empty() => output::line("  nothing to change"),
-            None => {}
-        }
-    }
-    if refused { Err(Failure::refused("PDM cannot work with every one of these zones")) } else { Ok(()) }
-}
-
-/// For looking only: it never grants.
-struct NoLease;
-
-#[async_trait::async_trait]
-impl ZoneLease for NoLease {
-    async fn acquire(
-        &self,
-        _zone: &ZoneName,
-        _holder: &str,
-        _ttl: Duration,
-    ) -> Result<pdm_ports::parent::LeaseAnswer, Fault> {
-        Ok(pdm_ports::parent::LeaseAnswer::Held)
-    }
-
-    async fn give_back(&self, _zone: &ZoneName, _holder: &str) -> Result<(), Fault> {
-        Ok(())
-    }
 }

@@ -56,7 +56,7 @@ impl Points {
     }
 
     /// Pass a point; dies when it is the one.
-    fn pass(&self, side: &str, call: &str) {
+    pub fn pass(&self, side: &str, call: &str) {
         let point = format!("{side}:{call}");
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         let times = passed.entry(point.clone()).or_default();
@@ -86,7 +86,10 @@ fn parse(text: &str) -> Result<(String, u64), String> {
 }
 
 /// Every call that has points, by port.
-pub const CALLS: [&[&str]; 4] = [store::CALLS, lease::CALLS, zones::CALLS, parent::CALLS];
+pub const CALLS: [&[&str]; 5] = [store::CALLS, lease::CALLS, zones::CALLS, parent::CALLS, &[PREPARE]];
+
+/// Making or taking over a pool zone: several calls to PowerDNS that pass no port.
+pub const PREPARE: &str = "pools.prepare";
 
 /// A port with crash points around it.
 pub struct Crash<T: ?Sized> {

@@ -1,5 +1,6 @@
 //! The `pdm` binary: the daemon and its command line.
 
+mod background;
 mod cli;
 mod clock;
 mod compose;

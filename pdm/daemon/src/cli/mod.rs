@@ -4,6 +4,7 @@ pub mod admin;
 pub mod http;
 pub mod names;
 pub mod output;
+pub mod plan;
 pub mod read;
 pub mod run;
 pub mod settings;
@@ -88,11 +89,13 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Config(verb) => settings::run(verb),
         Verb::Openapi => {
-            println!("{}", crate::compose::openapi()?);
+            output::line(&crate::compose::openapi()?);
             Ok(())
         }
         Verb::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "pdm", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pdm", &mut script);
+            output::line(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
     }

@@ -133,7 +133,7 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
         }
         Verb::Pools(Pools::Ds { domain }) => pool_ds(client, domain.as_deref()).await,
         Verb::Pools(Pools::Plan { domain, config }) => {
-            crate::compose::plan(&config, domain.as_deref(), client.output).await
+            super::plan::show(&config, domain.as_deref(), client.output).await
         }
         Verb::Log { fqdn, actor } => log(client, fqdn, actor).await,
     }
@@ -242,7 +242,23 @@ async fn log(client: &Client, fqdn: Option<String>, actor: Option<String>) -> Re
     rows(client, &body, &columns)
 }
 
-/// One object for people: plain members first, then steps and conditions as tables.
+/// Members of an allocation or operation that have tables of their own, or that only JSON shows.
+const APART: &[&str] =
+    &["steps", "conditions", "receipts", "desired", "observed", "operation", "id", "allocation", "seq"];
+
+/// The last receipt in one line.
+fn proof(body: &Value) -> Option<String> {
+    // A receipt outlives what it proved; only an active name is still answered so.
+    let receipt = body.pointer("/receipts/0").filter(|_| text(body, "/phase") == "active")?;
+    let servers = receipt.get("servers").and_then(Value::as_array).map_or(0, Vec::len);
+    let view =
+        if receipt.get("privateView").and_then(Value::as_bool) == Some(true) { ", private view" } else { "" };
+    let (at, queries, anchor) =
+        (text(receipt, "/begunAt"), text(receipt, "/queries"), text(receipt, "/anchor"));
+    Some(format!("{at} from the {anchor}: {servers} servers and transports, {queries} questions{view}"))
+}
+
+/// One object for people: plain members first, then steps and conditions as tables. `--output json` shows all.
 pub fn details(body: &Value) {
     let Some(map) = body.as_object() else {
         if !body.is_null() {
@@ -250,14 +266,15 @@ pub fn details(body: &Value) {
         }
         return;
     };
-    let listed = ["steps", "conditions"];
     let plain: Vec<(&str, String)> = map
         .iter()
-        .filter(|(name, _)| !listed.contains(&name.as_str()))
+        .filter(|(name, _)| !APART.contains(&name.as_str()))
         .map(|(name, value)| (name.as_str(), text(value, "")))
+        .chain(proof(body).map(|line| ("proved", line)))
         .collect();
     fields(&plain);
-    if let Some(steps) = map.get("steps").and_then(Value::as_array) {
+    let nested = || body.pointer("/operation/steps");
+    if let Some(steps) = map.get("steps").or_else(nested).and_then(Value::as_array) {
         let columns = [
             ("STEP", "/kind"),
             ("STATE", "/state"),

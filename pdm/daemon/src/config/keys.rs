@@ -243,7 +243,7 @@ mod tests {
                 key.section,
                 key.name
             );
-            assert!(!(key.required && !key.default.is_empty()), "{} has a default", key.name);
+            assert!(!key.required || key.default.is_empty(), "{} has a default", key.name);
         }
     }
 }

@@ -226,20 +226,16 @@ fn ttls(mut r: Reader<'_>) -> Option<Ttls> {
     })
 }
 
-fn registrars(tree: &Table, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
-    let Some(value) = tree.get("registrars") else { return BTreeMap::new() };
+fn registrars(tree: &Table, problems: &mut Vec<Problem>) {
+    let Some(value) = tree.get("registrars") else { return };
     let Some(table) = value.as_table() else {
         problems.push(Problem { path: "registrars".into(), detail: "write it as [registrars.ID]".into() });
-        return BTreeMap::new();
+        return;
     };
-    let mut all = BTreeMap::new();
     for (id, value) in table {
-        let mut reader = Reader::new("registrars", format!("registrars.{id}"), Some(value), problems);
-        if let Some(url) = reader.get("base_url", value::url) {
-            all.insert(id.clone(), url);
-        }
+        Reader::new("registrars", format!("registrars.{id}"), Some(value), problems)
+            .get("base_url", value::url);
     }
-    all
 }
 
 fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {

@@ -134,7 +134,8 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             token_key: state.token_key.clone(),
             trusted_networks: Vec::new(),
         },
-        worker: Worker::default(),
+        // Everything is near: after a crash the next start need not wait long for the leases of the one before.
+        worker: Worker { lease: Duration::from_secs(10), ..Worker::default() },
         // One person on one machine: no limit stands in the way of trying things out.
         limits: Limits { requests_per_second: 0, burst: 0 },
         log: log(),
