@@ -1,4 +1,5 @@
 //! A real `pdns_server` for one test: its own directory, its own ports, three loopback addresses. It dies with the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 #![allow(dead_code, reason = "every test file uses its part")]
 
 use std::collections::BTreeSet;
@@ -229,7 +230,7 @@ fn nameservers() -> [String; 3] {
 pub fn desired(addresses: Option<&[&str]>) -> Vec<RRset> {
     let zone = ZoneName::parse(CHILD).unwrap();
     let names = [1, 2, 3].map(|n| ZoneName::parse(&format!("ns{n}.openova.io")).unwrap());
-    let target = addresses.map(|all| target(all));
+    let target = addresses.map(target);
     desired_rrsets(&zone, &names, target.as_ref(), &Ttls::default())
 }
 

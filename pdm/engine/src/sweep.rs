@@ -72,7 +72,11 @@ impl Engine {
             let page = store.allocations(&filter).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.fqdn.as_str().to_owned());
-            known.extend(page.iter().filter(|a| a.phase != Phase::Freed).map(|a| a.id.clone()));
+            known.extend(
+                page.iter()
+                    .filter(|a| a.phase.has_zone() || a.phase == Phase::Releasing)
+                    .map(|a| a.id.clone()),
+            );
             let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();
             let due = |a: &Allocation| {
                 let old = a.proof.as_ref().is_none_or(|p| now.since(p.begun_at) > self.settings.proof_age);

@@ -136,12 +136,15 @@ impl Job for Restore {
     type Out = bool;
 
     async fn run(&self, session: &mut Session) -> Result<bool, Trouble> {
+        // A row of the same allocation whose generation is older is what an older backup remembers: the zone knows
+        // better. Anything else that is live under the name is somebody's, and stays.
         let row: AnyRow = sqlx::query(
             "SELECT now_ms, (SELECT count(*) FROM allocations
-                WHERE id = $1 OR (fqdn = $2 AND phase <> 'freed')) FROM pdm_clock",
+                WHERE (id = $1 AND generation >= $3) OR (id <> $1 AND fqdn = $2 AND phase <> 'freed')) FROM pdm_clock",
         )
         .bind(self.allocation.id.clone())
         .bind(self.allocation.fqdn.to_string())
+        .bind(self.allocation.generation)
         .fetch_one(&mut session.conn)
         .await?;
         let mut fields = Fields::new(&row);
@@ -149,6 +152,15 @@ impl Job for Restore {
         if fields.int()? > 0 {
             return Ok(false);
         }
+        // What the older store still meant to do was done, or overtaken, long ago.
+        sqlx::query(
+            "UPDATE operations SET state = 'superseded', finished_at = $2, lease_token = NULL, lease_until = NULL
+                WHERE allocation = $1 AND state = 'open'",
+        )
+        .bind(self.allocation.id.clone())
+        .bind(now.0)
+        .execute(&mut session.conn)
+        .await?;
         decide::put(session, &Allocation { updated_at: now, ..self.allocation.clone() }).await?;
         log::audit(session, std::slice::from_ref(&self.audit), now).await?;
         Ok(true)

@@ -1,4 +1,5 @@
 //! Real PowerDNS processes for tests: private directory, free ports, gone when the test is gone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
 use std::collections::BTreeSet;
