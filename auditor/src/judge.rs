@@ -226,8 +226,9 @@ fn authoritative(answer: &Answer, question: &Question, zone: &Name) -> Result<()
 
 /// The one RRset that was asked for, and nothing beside it.
 fn only<'b>(answer: &'b Answer, question: &Question, missing: &'static str) -> Result<&'b SignedSet, Wrong> {
-    if let Some(other) = answer.answers.iter().find(|s| s.owner != question.name || s.rtype != question.rtype)
-    {
+    let mut others = answer.answers.iter().filter(|s| s.owner != question.name || s.rtype != question.rtype);
+    // An alias at the name itself explains whatever else came with it.
+    if let Some(other) = others.clone().find(|s| s.owner == question.name).or_else(|| others.next()) {
         let detail = format!("the answer holds {} {}", other.owner, TypeName(other.rtype));
         return Err(wrong("wrong-answer", detail));
     }

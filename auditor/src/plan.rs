@@ -271,7 +271,7 @@ mod tests {
         let ttls = pdm_model::Ttls::default();
         let ns = apex_ns(&zone, &[ZoneName::parse("ns1.example").unwrap()], &ttls);
         let suspended = desired_rrsets(&zone, &[ZoneName::parse("ns1.example").unwrap()], None, &ttls);
-        assert_eq!(suspended, [ns.clone()]);
+        assert_eq!(suspended, std::slice::from_ref(&ns));
         assert_eq!(questions(vec![ns]).iter().filter(|q| q.ends_with("/A")).count(), 7);
     }
 
