@@ -263,7 +263,7 @@ mod tests {
         assert!(matches!(Label::parse(&"a".repeat(64)), Err(NameError::LabelTooLong(_))));
         assert!(Label::parse(&"a".repeat(63)).is_ok());
         assert!(matches!(Label::parse("a.b"), Err(NameError::Shape(_))));
-        assert!(matches!(ZoneName::parse(&"a.".repeat(127)), Ok(_)));
+        assert!(ZoneName::parse(&"a.".repeat(127)).is_ok());
         assert!(matches!(ZoneName::parse(&"ab.".repeat(100)), Err(NameError::TooLong)));
     }
 
