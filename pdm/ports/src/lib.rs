@@ -3,6 +3,7 @@
 pub mod fault;
 pub mod parent;
 pub mod probe;
+pub mod registrar;
 pub mod store;
 pub mod zone;
 

@@ -32,8 +32,8 @@ pub struct Facts {
 /// Which facts a decision needs beyond the allocation.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// For a reservation: pool, look and owner.
-    pub reservation: Option<(ZoneName, String, String)>,
+    /// For a reservation: pool and look; the owner when its names are to be counted, which costs a look at each.
+    pub reservation: Option<(ZoneName, String, Option<String>)>,
     /// For a release: count the pool's releases.
     pub releases_of: Option<ZoneName>,
 }

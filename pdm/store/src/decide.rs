@@ -98,7 +98,7 @@ impl Job for Decide {
         let mut numbers = BTreeSet::new();
         if let Some((pool, look, owner)) = &self.wanted.reservation {
             numbers.insert(lock_number(&["look", pool.as_str(), look]));
-            numbers.insert(lock_number(&["owner", pool.as_str(), owner]));
+            numbers.extend(owner.iter().map(|owner| lock_number(&["owner", pool.as_str(), owner])));
         }
         if let Some(pool) = &self.wanted.releases_of {
             numbers.insert(lock_number(&["releases", pool.as_str()]));
@@ -121,7 +121,7 @@ impl Job for Decide {
 impl Decide {
     async fn facts(&self, session: &mut Session) -> Result<Facts, Trouble> {
         let (pool, look, owner) = match &self.wanted.reservation {
-            Some((pool, look, owner)) => (Some(pool.to_string()), Some(look.clone()), Some(owner.clone())),
+            Some((pool, look, owner)) => (Some(pool.to_string()), Some(look.clone()), owner.clone()),
             None => (None, None, None),
         };
         let row: AnyRow = sqlx::query(FACTS)

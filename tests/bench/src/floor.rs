@@ -205,14 +205,23 @@ fn question(name: &str, kind: u16) -> Vec<u8> {
 async fn udp(server: SocketAddr, questions: &[Vec<u8>]) -> std::io::Result<()> {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
     socket.connect(server).await?;
-    for q in questions {
-        socket.send(q).await?;
-    }
     let mut buffer = [0; 4096];
-    for _ in questions {
-        tokio::time::timeout(Duration::from_secs(5), socket.recv(&mut buffer)).await??;
+    let mut missing: Vec<&Vec<u8>> = questions.iter().collect();
+    // A full socket buffer loses datagrams: what was not answered within a second is asked once more, as PDM does.
+    for _ in 0..5 {
+        for q in &missing {
+            socket.send(q).await?;
+        }
+        while !missing.is_empty() {
+            let Ok(got) = tokio::time::timeout(Duration::from_secs(1), socket.recv(&mut buffer)).await else { break };
+            let got = &buffer[..got?];
+            missing.retain(|q| q.get(..2) != got.get(..2));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(std::io::ErrorKind::TimedOut.into())
 }
 
 async fn tcp(server: SocketAddr, questions: &[Vec<u8>]) -> std::io::Result<()> {

@@ -34,7 +34,8 @@ impl Engine {
                 self.settings.pool(&before.pool)?.withdrawals_per_hour
             }
         };
-        let wanted = Wanted { releases_of: Some(before.pool.clone()), ..Wanted::default() };
+        let counted = (limit < u32::MAX).then(|| before.pool.clone());
+        let wanted = Wanted { releases_of: counted, ..Wanted::default() };
         let (operation, birth) = self.birth(&before, OperationKind::Release);
         let (actor, id) = (caller.actor.clone(), before.id.clone());
         let decision = Arc::new(move |facts: &Facts| decide_release(&id, &operation, limit, &actor, facts));

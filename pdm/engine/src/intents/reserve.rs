@@ -22,8 +22,9 @@ impl Engine {
         self.must_trust_store()?;
         let wanted = self.wanted(caller, &request.pool, &request.subdomain)?;
         let owner = caller.owner_for(request.owner.as_deref())?;
+        let counted = (wanted.pool.quota > 0).then(|| owner.clone());
         let facts = WantedFacts {
-            reservation: Some((wanted.pool.domain.clone(), wanted.look.clone(), owner.clone())),
+            reservation: Some((wanted.pool.domain.clone(), wanted.look.clone(), counted)),
             releases_of: None,
         };
         let fresh = Allocation {

@@ -136,7 +136,7 @@ pub fn fresh_id() -> String {
 
 /// What a reservation asks to know.
 pub fn wanted(label: &str, owner: &str) -> Wanted {
-    Wanted { reservation: Some((pool(), look(label), owner.to_owned())), releases_of: None }
+    Wanted { reservation: Some((pool(), look(label), Some(owner.to_owned()))), releases_of: None }
 }
 
 /// Reserve as the engine does: a name that is held is refused, an expired row is freed first.
