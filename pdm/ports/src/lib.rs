@@ -3,7 +3,6 @@
 pub mod fault;
 pub mod parent;
 pub mod probe;
-pub mod registrar;
 pub mod store;
 pub mod zone;
 

@@ -213,7 +213,9 @@ async fn udp(server: SocketAddr, questions: &[Vec<u8>]) -> std::io::Result<()> {
             socket.send(q).await?;
         }
         while !missing.is_empty() {
-            let Ok(got) = tokio::time::timeout(Duration::from_secs(1), socket.recv(&mut buffer)).await else { break };
+            let Ok(got) = tokio::time::timeout(Duration::from_secs(1), socket.recv(&mut buffer)).await else {
+                break;
+            };
             let got = &buffer[..got?];
             missing.retain(|q| q.get(..2) != got.get(..2));
         }
