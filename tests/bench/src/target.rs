@@ -73,8 +73,19 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
     std::fs::write(dir.path().join("pdns.key"), API_KEY)?;
     std::fs::write(dir.path().join("token.key"), [b'k'; 48])?;
     std::fs::write(&config, configuration(&http.to_string(), &server.url("pdm"), &dns))?;
-    let said =
-        verb(&["token", "create", "--config", &text(&config), "--name", "bench", "--role", "admin"], &[])?;
+    let said = verb(
+        &[
+            "token",
+            "create",
+            "--file",
+            &text(&dir.path().join("tokens.toml")),
+            "--name",
+            "bench",
+            "--role",
+            "admin",
+        ],
+        &[],
+    )?;
     let token = said.split_ascii_whitespace().last().unwrap_or_default().to_owned();
     let mut daemon = Daemon::serve(&config, http, &dir.path().join("pdm.log"));
     let begun = Instant::now();

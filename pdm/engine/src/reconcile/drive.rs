@@ -243,5 +243,12 @@ async fn wait(
         Who::Nobody => work.set(ConditionKind::AwaitingHuman, Status::False, "none", ""),
         Who::Caller | Who::Operator => work.set(ConditionKind::AwaitingHuman, Status::True, reason, detail),
     }
-    work.write(None, Then::LookAgain(again), vec![]).await
+    work.write(None, Then::LookAgain(again), vec![]).await?;
+    // Look on time, not with the next poll. Should this process end before, a poll finds it.
+    let engine = work.engine.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(again).await;
+        engine.bell.notify_one();
+    });
+    Ok(())
 }
