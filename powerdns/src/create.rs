@@ -16,7 +16,7 @@ use crate::answer::ApiError;
 use crate::backend::PowerDns;
 use crate::client::Request;
 use crate::retry::Tries;
-use crate::{ownership, wire};
+use crate::{head, ownership, wire};
 
 /// How long another POST may lie between its row and its records before we call its zone half-made.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -38,7 +38,7 @@ pub(crate) async fn create(dns: &PowerDns, spec: &ZoneSpec) -> Result<Created, F
     let mut tries = Tries::within(dns.instances.timeout());
     loop {
         let fault = match post(dns, &body).await {
-            Ok(()) => return Ok(Created::New),
+            Ok(serial) => return Ok(Created::New(serial)),
             Err(ApiError::Conflict) => {
                 Fault::transient("powerdns-conflict", format!("the zone {} comes and goes", spec.name))
             }
@@ -62,11 +62,13 @@ pub(crate) async fn create(dns: &PowerDns, spec: &ZoneSpec) -> Result<Created, F
     }
 }
 
-async fn post(dns: &PowerDns, body: &[u8]) -> Result<(), ApiError> {
+async fn post(dns: &PowerDns, body: &[u8]) -> Result<Option<u32>, ApiError> {
     let _permit = dns.instances.write_permit().await.map_err(ApiError::Other)?;
     // `rrsets=false`: the answer would repeat everything that was just sent.
     let request = Request::write("create-zone", Method::POST, "/zones?rrsets=false", Some(body.to_vec()));
-    dns.instances.primary().call(request).await.map(|_| ())
+    let reply = dns.instances.primary().call(request).await?;
+    // A serial that cannot be read costs one more look at the zone, later; the zone is there all the same.
+    Ok(head::read(&reply.body, &mut |_| ()).ok().map(|head| head.serial))
 }
 
 async fn look(dns: &PowerDns, spec: &ZoneSpec) -> Result<Found, Fault> {

@@ -3,7 +3,9 @@
 pub mod fault;
 pub mod parent;
 pub mod probe;
+pub mod registrar;
 pub mod store;
+pub mod walk;
 pub mod zone;
 
 pub use fault::{Class, Fault};

@@ -78,8 +78,8 @@ pub struct ZoneSummary {
 /// What came of creating a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now, as specified, and was not before.
-    New,
+    /// It is there now, as specified, and was not before; with its serial, if the server told it.
+    New(Option<u32>),
     /// Something of that name is there; it was not touched.
     Exists,
 }

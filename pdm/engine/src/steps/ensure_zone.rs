@@ -24,6 +24,8 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     // A first commit usually finds nothing: creating is then one call, and its answer is the observation.
     let first = work.operation.kind == OperationKind::Commit && work.allocation.observed.ds.is_empty();
     let mut wrote = "nothing";
+    // Known from the answer to a POST; after any other write the next sweep reads the zone, and learns it.
+    let mut serial = None;
     if first {
         must_not_be_delegated_elsewhere(work).await?;
     }
@@ -36,7 +38,10 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     }
     if seen.is_none() {
         match create(work, &desired, &stamp).await? {
-            Created::New => wrote = "zone",
+            Created::New(there) => {
+                wrote = "zone";
+                serial = there;
+            }
             Created::Exists => seen = zones.read_zone(&name).await?,
         }
     }
@@ -74,7 +79,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
         work.allocation.observed.ds_not_before = Some(later);
     }
     work.allocation.observed.ds.clone_from(&ds);
-    work.allocation.observed.serial = None;
+    work.allocation.observed.serial = serial;
     work.set(ConditionKind::ZonePublished, Status::True, "published", "");
     let evidence = json!({ "wrote": wrote, "rrsets": desired.len(), "ds": ds });
     Ok(Outcome::Done { evidence, event: Some(Event::Published), also: None })

@@ -1,0 +1,94 @@
+-- The store, version 2. The PostgreSQL file of the same number makes the same tables.
+-- Modes and kinds are words that the binary knows; the store only wants one. SQLite cannot take a CHECK off a table, so
+-- both tables are built anew: children first out, and the place in the store's order goes along.
+-- `byo` is the side of a domain that its owner brings, `keys` the key policy and the roll under way; JSON, or nothing.
+
+CREATE TABLE allocations_2 (
+    id TEXT PRIMARY KEY NOT NULL CHECK (id <> ''),
+    fqdn TEXT NOT NULL CHECK (fqdn <> ''),
+    pool TEXT NOT NULL CHECK (pool <> ''),
+    look TEXT NOT NULL,
+    mode TEXT NOT NULL CHECK (mode <> ''),
+    owner TEXT NOT NULL CHECK (owner <> ''),
+    phase TEXT NOT NULL CHECK (phase IN
+        ('reserved', 'provisioning', 'delegating', 'active', 'releasing', 'quarantined', 'freed')),
+    generation INTEGER NOT NULL CHECK (generation >= 1),
+    target TEXT,
+    committed TEXT,
+    commit_operation TEXT,
+    suspended TEXT,
+    legacy INTEGER NOT NULL CHECK (legacy IN (0, 1)),
+    created_by TEXT,
+    request_key TEXT,
+    reserved_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    quarantined_until INTEGER,
+    conditions TEXT NOT NULL,
+    observed TEXT NOT NULL,
+    proof TEXT,
+    updated_at INTEGER NOT NULL,
+    byo TEXT,
+    keys TEXT,
+    CHECK (phase <> 'quarantined' OR quarantined_until IS NOT NULL)
+) STRICT;
+
+INSERT INTO allocations_2 (
+    id, fqdn, pool, look, mode, owner, phase, generation, target, committed, commit_operation, suspended,
+    legacy, created_by, request_key, reserved_at, expires_at, quarantined_until, conditions, observed, proof,
+    updated_at)
+SELECT
+    id, fqdn, pool, look, mode, owner, phase, generation, target, committed, commit_operation, suspended,
+    legacy, created_by, request_key, reserved_at, expires_at, quarantined_until, conditions, observed, proof,
+    updated_at
+FROM allocations;
+
+CREATE TABLE operations_2 (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    id TEXT NOT NULL UNIQUE CHECK (id <> ''),
+    allocation TEXT NOT NULL REFERENCES allocations_2 (id),
+    fqdn TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    generation INTEGER NOT NULL CHECK (generation >= 1),
+    state TEXT NOT NULL CHECK (state IN ('open', 'done', 'superseded')),
+    steps TEXT NOT NULL,
+    waiting INTEGER NOT NULL DEFAULT 0 CHECK (waiting IN (0, 1)),
+    lease_token TEXT,
+    lease_until INTEGER,
+    next_look_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    CHECK ((state = 'open') = (finished_at IS NULL)),
+    CHECK ((lease_token IS NULL) = (lease_until IS NULL)),
+    CHECK (state = 'open' OR lease_token IS NULL)
+) STRICT;
+
+INSERT INTO operations_2 (
+    seq, id, allocation, fqdn, pool, kind, generation, state, steps, waiting, lease_token, lease_until,
+    next_look_at, created_at, finished_at)
+SELECT
+    seq, id, allocation, fqdn, pool, kind, generation, state, steps, waiting, lease_token, lease_until,
+    next_look_at, created_at, finished_at
+FROM operations;
+
+DELETE FROM sqlite_sequence WHERE name = 'operations_2';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'operations_2', seq FROM sqlite_sequence WHERE name = 'operations';
+
+DROP TABLE operations;
+DROP TABLE allocations;
+ALTER TABLE allocations_2 RENAME TO allocations;
+ALTER TABLE operations_2 RENAME TO operations;
+
+CREATE UNIQUE INDEX allocations_live_name ON allocations (fqdn) WHERE phase <> 'freed';
+CREATE INDEX allocations_name ON allocations (fqdn, reserved_at, id);
+CREATE INDEX allocations_live_look ON allocations (pool, look) WHERE phase <> 'freed';
+CREATE INDEX allocations_live_owner ON allocations (pool, owner) WHERE phase <> 'freed';
+CREATE INDEX allocations_expiry ON allocations (expires_at) WHERE phase = 'reserved';
+CREATE INDEX allocations_quarantine ON allocations (quarantined_until) WHERE phase = 'quarantined';
+
+CREATE UNIQUE INDEX operations_open ON operations (allocation) WHERE state = 'open';
+CREATE INDEX operations_due ON operations (next_look_at) WHERE state = 'open';
+CREATE INDEX operations_lease ON operations (lease_token) WHERE lease_token IS NOT NULL;
+CREATE INDEX operations_release ON operations (pool, created_at) WHERE kind = 'release';
+
+UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');
