@@ -10,6 +10,7 @@ use pdm_model::{Allocation, DsRecord, Pool, RRset, ZoneName};
 use pdm_ports::store::Freeze;
 use pdm_ports::{Class, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 use crate::settings::Settings;
 use crate::token::TokenKey;
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) parts: Parts,
     pub(crate) tokens: TokenKey,
+    /// This process among replicas: its lease tokens begin with it.
+    pub(crate) holder: String,
     pub(crate) waiters: Waiters,
     /// Rung when there may be work.
     pub(crate) bell: Notify,
@@ -59,6 +62,7 @@ impl Engine {
             settings,
             parts,
             tokens,
+            holder: Uuid::new_v4().simple().to_string(),
             waiters: Waiters::default(),
             bell: Notify::new(),
             slots,
@@ -69,6 +73,11 @@ impl Engine {
             freezes: RwLock::default(),
             anchors: RwLock::default(),
         })
+    }
+
+    /// A fresh fence for leases of this process.
+    pub(crate) fn lease_token(&self) -> String {
+        format!("{}-{}", self.holder, Uuid::new_v4().simple())
     }
 
     /// What it was told at start.

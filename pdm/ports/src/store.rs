@@ -64,8 +64,13 @@ pub struct NewOperation {
     pub kind: OperationKind,
     /// The generation it works towards.
     pub generation: i64,
+    /// The process that opens it. Its lease tokens begin with this word and a hyphen.
+    pub holder: String,
     /// Leased at birth, so that the replica that took the request starts at once: (token, time).
     pub lease: Option<(String, Duration)>,
+    /// The longest call to a server. When another process holds what is superseded, one of its calls may still land:
+    /// nobody leases the new operation before this time has passed.
+    pub quiet: Duration,
 }
 
 /// A pure function from facts to writes. It may run more than once: databases ask for retries.
@@ -80,6 +85,8 @@ pub struct Decided {
     pub allocation: Option<Allocation>,
     /// The open operation afterwards.
     pub operation: Option<Operation>,
+    /// The new operation was opened without its lease: see [`NewOperation::quiet`].
+    pub quiet: bool,
 }
 
 /// A worker's timed hold on an operation.

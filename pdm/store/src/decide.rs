@@ -76,7 +76,7 @@ const PUT_AND_LOG_POSTGRES: &str = concat!(
 
 const OPEN: &str = "INSERT INTO operations
     (id, allocation, fqdn, pool, kind, generation, state, steps, lease_token, lease_until, next_look_at, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $10, $10) RETURNING seq";
+    VALUES ($1, $2, $3, $4, $5, $6, 'open', $7, $8, $9, $11, $10) RETURNING seq";
 
 /// How often the row may change hands between lock and look before we say that the store is too busy.
 const LOOKS: usize = 8;
@@ -184,18 +184,23 @@ async fn write_down(session: &mut Session, facts: Facts, write: Write) -> Result
         written.push(allocation);
     }
     let mut open = facts.open;
+    let mut quiet = None;
     if write.supersede
         && let Some(old) = open.take()
     {
-        supersede(session, old, now).await?;
+        let new = write.operation.as_ref();
+        quiet = supersede(session, old, new.map_or("", |new| new.holder.as_str()), now).await?;
     }
+    let mut opened_quiet = false;
     if let Some(new) = write.operation {
         let pool = pool_of(&new, &written, facts.live.as_ref())?;
-        open = Some(open_operation(session, new, pool, now).await?);
+        let until = quiet.map(|lease_end: Timestamp| lease_end.min(now + new.quiet));
+        opened_quiet = until.is_some();
+        open = Some(open_operation(session, new, pool, now, until).await?);
     }
     log::audit(session, entries.as_slice(), now).await?;
     let allocation = standing(written, facts.live);
-    Ok(Decided { now, allocation, operation: open })
+    Ok(Decided { now, allocation, operation: open, quiet: opened_quiet })
 }
 
 /// The live one afterwards, or the one that was freed.
@@ -255,8 +260,22 @@ fn stolen(allocation: &Allocation) -> Trouble {
     Trouble::invalid_write(format!("allocation {} belongs to another name", allocation.id))
 }
 
-/// Close it; whoever works on it finds its lease worthless.
-async fn supersede(session: &mut Session, old: Operation, now: Timestamp) -> Result<(), Trouble> {
+/// Close it; whoever works on it finds its lease worthless. Answers the end of that lease when another process than
+/// `holder` has it: what that one sent last may still land.
+async fn supersede(
+    session: &mut Session,
+    old: Operation,
+    holder: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Trouble> {
+    let row: AnyRow = sqlx::query("SELECT lease_token, lease_until FROM operations WHERE seq = $1")
+        .bind(old.seq)
+        .fetch_one(&mut session.conn)
+        .await?;
+    let mut fields = Fields::new(&row);
+    let (token, until) = (fields.maybe_string()?, fields.maybe_time()?);
+    let elsewhere = token.is_some_and(|token| token.split('-').next() != Some(holder));
+    let busy = until.filter(|until| elsewhere && *until > now);
     sqlx::query(
         "UPDATE operations SET state = 'superseded', finished_at = $2, lease_token = NULL, lease_until = NULL
          WHERE seq = $1 AND state = 'open'",
@@ -266,7 +285,8 @@ async fn supersede(session: &mut Session, old: Operation, now: Timestamp) -> Res
     .execute(&mut session.conn)
     .await?;
     let closed = Operation { state: OperationState::Superseded, finished_at: Some(now), ..old };
-    log::event(session, &closed, now).await
+    log::event(session, &closed, now).await?;
+    Ok(busy)
 }
 
 async fn open_operation(
@@ -274,11 +294,12 @@ async fn open_operation(
     new: NewOperation,
     pool: &ZoneName,
     now: Timestamp,
+    quiet_until: Option<Timestamp>,
 ) -> Result<Operation, Trouble> {
     let steps = Operation::fresh_steps(new.kind, now);
-    let (token, until) = match new.lease {
-        Some((token, ttl)) => (Some(token), Some((now + ttl).0)),
-        None => (None, None),
+    let (token, until) = match (new.lease, quiet_until) {
+        (Some((token, ttl)), None) => (Some(token), Some((now + ttl).0)),
+        (None, _) | (_, Some(_)) => (None, None),
     };
     let row: AnyRow = sqlx::query(OPEN)
         .bind(new.id.clone())
@@ -291,6 +312,7 @@ async fn open_operation(
         .bind(token)
         .bind(until)
         .bind(now.0)
+        .bind(quiet_until.unwrap_or(now).0)
         .fetch_one(&mut session.conn)
         .await?;
     let operation = Operation {

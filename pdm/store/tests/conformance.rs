@@ -56,6 +56,7 @@ conformance! {
         an_operation_for_another_name_is_refused;
     working:
         a_stale_token_is_refused_and_changes_nothing,
+        what_another_process_held_is_left_quiet_first,
         an_expired_lease_is_taken_over_and_the_old_worker_fenced,
         an_expired_lease_that_nobody_took_still_counts,
         a_supersede_fences_the_worker,
@@ -96,6 +97,7 @@ conformance! {
         an_older_schema_is_refused_unless_told_to_migrate,
         a_compatible_newer_schema_is_accepted,
         an_unknown_schema_is_refused,
+        an_upgrade_keeps_rows_and_their_places,
         migrating_twice_changes_nothing;
     garbage:
         garbage_is_refused_with_a_code,

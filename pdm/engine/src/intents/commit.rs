@@ -47,14 +47,16 @@ impl Engine {
         } else {
             None
         };
-        let token = Uuid::new_v4().simple().to_string();
+        let token = self.lease_token();
         let operation = NewOperation {
             id: Uuid::now_v7().to_string(),
             allocation: allocation.id.clone(),
             fqdn: allocation.fqdn.clone(),
             kind,
             generation: 0,
+            holder: self.holder.clone(),
             lease: free.is_some().then(|| (token.clone(), self.settings.lease)),
+            quiet: self.settings.lease / 3,
         };
         let birth = Birth { id: operation.id.clone(), token, slot: free };
         (operation, birth)
@@ -72,6 +74,7 @@ impl Engine {
         let allocation = decided.allocation.ok_or_else(|| super::lost("the intent"))?;
         if let Some(operation) = &decided.operation
             && operation.id == birth.id
+            && !decided.quiet
         {
             self.start(operation.clone(), allocation.clone(), birth);
         }

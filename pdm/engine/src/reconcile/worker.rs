@@ -8,7 +8,6 @@ use pdm_model::{Allocation, Operation};
 use pdm_ports::store::Lease;
 use tokio::sync::watch;
 use tracing::{debug, warn};
-use uuid::Uuid;
 
 use super::drive;
 use crate::engine::Engine;
@@ -57,7 +56,7 @@ impl Engine {
         if free == 0 {
             return Ok(0);
         }
-        let token = Uuid::new_v4().simple().to_string();
+        let token = self.lease_token();
         let leases = self.parts.store.lease(&token, self.settings.lease, free).await?;
         let found = leases.len();
         for Lease { operation, allocation, token } in leases {

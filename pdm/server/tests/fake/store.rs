@@ -137,7 +137,12 @@ impl Store for MemoryStore {
             inner.audit.push(entry);
         }
         let operation = open_of(&inner, name);
-        Ok(Ok(Decided { now: NOW, allocation: inner.rows.get(name.as_str()).cloned(), operation }))
+        Ok(Ok(Decided {
+            now: NOW,
+            allocation: inner.rows.get(name.as_str()).cloned(),
+            operation,
+            quiet: false,
+        }))
     }
 
     async fn holder(&self, name: &ZoneName, _: &ZoneName, _: &str) -> Result<Option<Held>, Fault> {

@@ -54,6 +54,41 @@ pub async fn an_unknown_schema_is_refused(bed: Bed) {
     assert_eq!(refused(&bed, true).await, "unreadable-row");
 }
 
+pub async fn an_upgrade_keeps_rows_and_their_places(bed: Bed) {
+    let (first, raise) = match bed.kind {
+        Kind::Sqlite => (
+            include_str!("../../../../migrations/sqlite/0001_initial.sql"),
+            "UPDATE sqlite_sequence SET seq = 41 WHERE name = 'operations';",
+        ),
+        Kind::Postgres => (
+            include_str!("../../../../migrations/postgres/0001_initial.sql"),
+            "SELECT setval('operations_seq_seq', 41);",
+        ),
+    };
+    bed.create().await;
+    bed.sql(first).await.unwrap();
+    bed.sql(
+        "INSERT INTO allocations (id, fqdn, pool, look, mode, owner, phase, generation, legacy, reserved_at,
+            expires_at, conditions, observed, updated_at)
+         VALUES ('a', 'acme.omani.works', 'omani.works', 'acme', 'pool', 'o', 'provisioning', 1, 0, 1, 2, '[]', '{}', 1);
+         INSERT INTO operations (seq, id, allocation, fqdn, pool, kind, generation, state, steps, next_look_at, created_at)
+         VALUES (7, 'op', 'a', 'acme.omani.works', 'omani.works', 'commit', 1, 'open', '[]', 1, 1);",
+    )
+    .await
+    .unwrap();
+    bed.sql(raise).await.unwrap();
+    let store = bed.open().await;
+    assert_eq!(store.mark().await.unwrap(), 41);
+    let (live, open) = store.allocation(&under("acme")).await.unwrap().unwrap();
+    assert_eq!((live.id.as_str(), open.unwrap().seq), ("a", 7));
+    let next = operate(&store, "acme", pdm_model::OperationKind::Release, None).await;
+    assert!(next.operation.unwrap().seq > 41);
+    // One open operation for an allocation, and none without one: the rules came along.
+    let twice = "INSERT INTO operations (id, allocation, fqdn, pool, kind, generation, state, steps, next_look_at, created_at)
+         VALUES ('x', 'a', 'acme.omani.works', 'omani.works', 'commit', 1, 'open', '[]', 1, 1)";
+    assert!(bed.sql(twice).await.is_err());
+}
+
 pub async fn migrating_twice_changes_nothing(bed: Bed) {
     // two replicas at once, where there can be two
     if bed.kind == Kind::Postgres {

@@ -90,6 +90,25 @@ pub async fn a_supersede_fences_the_worker(bed: Bed) {
     assert_eq!((live.phase, open.unwrap().kind), (Phase::Releasing, OperationKind::Release));
 }
 
+pub async fn what_another_process_held_is_left_quiet_first(bed: Bed) {
+    let store = bed.open().await;
+    committed(&store, "acme", Some(("other", LEASE))).await;
+    let begun = std::time::Instant::now();
+    let decided = operate(&store, "acme", OperationKind::Release, Some(("mine", LEASE))).await;
+    assert!(decided.quiet);
+    let mut leased = store.lease("mine", LEASE, 10).await.unwrap();
+    assert!(leased.is_empty() || begun.elapsed() >= QUIET);
+    while leased.is_empty() {
+        assert!(begun.elapsed() < LEASE, "it is never leased");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        leased = store.lease("mine", LEASE, 10).await.unwrap();
+    }
+    assert!(begun.elapsed() >= QUIET);
+    // Its own process knows that nothing is under way, and goes on at once.
+    let decided = operate(&store, "acme", OperationKind::Release, Some(("mine", LEASE))).await;
+    assert!(!decided.quiet);
+}
+
 pub async fn a_checkpoint_moves_only_what_was_observed(bed: Bed) {
     let store = bed.open().await;
     let decided = committed(&store, "acme", Some(("mine", LEASE))).await;

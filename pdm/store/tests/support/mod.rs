@@ -47,6 +47,13 @@ impl Bed {
         SqlStore::open(&self.url, true).await.unwrap()
     }
 
+    /// A database without a schema.
+    pub async fn create(&self) {
+        if self.kind == Kind::Sqlite {
+            std::fs::File::create(self.url.trim_start_matches("sqlite:")).unwrap();
+        }
+    }
+
     /// Run statements behind the store's back.
     pub async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let mut conn = self.connect().await;
@@ -167,6 +174,9 @@ pub fn target() -> Target {
     Target::single("185.10.10.1".parse().unwrap())
 }
 
+/// How long another process's last call may take to land.
+pub const QUIET: Duration = Duration::from_millis(400);
+
 /// Open an operation of a kind, superseding what is open, and put the row into the phase that goes with it.
 pub fn operating(kind: OperationKind, lease: Option<(&str, Duration)>) -> Decision {
     let lease = lease.map(|(token, ttl)| (token.to_owned(), ttl));
@@ -182,7 +192,9 @@ pub fn operating(kind: OperationKind, lease: Option<(&str, Duration)>) -> Decisi
             fqdn: live.fqdn.clone(),
             kind,
             generation: live.generation,
+            holder: lease.as_ref().map_or("mine", |(token, _)| token.as_str()).to_owned(),
             lease: lease.clone(),
+            quiet: QUIET,
         };
         let audit = vec![AuditEntry::new("t", kind.as_str(), &live.fqdn, "")];
         Ok(Write {
