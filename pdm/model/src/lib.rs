@@ -5,6 +5,7 @@ pub mod allocation;
 pub mod audit_log;
 pub mod canonical;
 pub mod delegation;
+pub mod handover;
 pub mod lifecycle;
 pub mod name;
 pub mod operation;
