@@ -6,6 +6,8 @@ command -v pdns_server >/dev/null 2>&1 || [ -x /usr/sbin/pdns_server ] || need="
 [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || need="$need pdns-backend-sqlite3"
 [ -e /usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql ] || need="$need pdns-backend-pgsql"
 command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need bind9-dnsutils"
+[ -x /usr/sbin/unbound ] || need="$need unbound"
+[ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 ] || need="$need libfaketime"
 command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
@@ -28,4 +30,5 @@ $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-rec
 if [ -d /run/systemd/system ]; then
     case $need in *pdns-server*) $root systemctl disable --quiet pdns.service || true ;; esac
     case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
+    case $need in *unbound*) $root systemctl disable --quiet unbound.service || true ;; esac
 fi

@@ -40,17 +40,28 @@ const NOBODY: u32 = 65534;
 /// Arguments of `setpriv` before the program: die with us, and not as root when `drop_root`.
 #[must_use]
 pub fn guarded(program: impl AsRef<Path>, drop_root: bool) -> Command {
+    setpriv(program.as_ref(), drop_root.then_some("-all"))
+}
+
+/// Like [`guarded`], not as root, but with the right to bind a port below 1024.
+#[must_use]
+pub fn guarded_low_port(program: impl AsRef<Path>) -> Command {
+    setpriv(program.as_ref(), Some("-all,+net_bind_service"))
+}
+
+fn setpriv(program: &Path, drop_root_keeping: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if drop_root && Uid::effective().is_root() {
+    if let Some(capabilities) = drop_root_keeping.filter(|_| Uid::effective().is_root()) {
         command.args([
             &format!("--reuid={NOBODY}"),
             &format!("--regid={NOBODY}"),
             "--clear-groups",
-            "--inh-caps=-all",
+            &format!("--inh-caps={capabilities}"),
+            &format!("--ambient-caps={capabilities}"),
         ]);
     }
-    command.arg("--").arg(program.as_ref());
+    command.arg("--").arg(program);
     command
 }
 

@@ -11,20 +11,23 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::child::{Child, guarded, hand_over, run};
+use crate::child::{Child, guarded, guarded_low_port, hand_over, run};
 use crate::http::{Answer, Api};
 use crate::{net, until_within};
 
 /// The key of every API here.
 pub const API_KEY: &str = "harness-key";
+const PDNS_SERVER: &str = "/usr/sbin/pdns_server";
 const SQLITE_SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
 const PGSQL_SCHEMA: &str = "/usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql";
 
 /// Where the zones are kept.
 #[derive(Clone)]
 pub enum Backend {
-    /// One SQLite file.
+    /// One SQLite file of its own.
     Sqlite,
+    /// A SQLite file that exists and belongs to the caller; several instances may share it.
+    File(PathBuf),
     /// A database of a PostgreSQL server; several instances may share it.
     Postgres {
         /// Where the server listens.
@@ -43,12 +46,26 @@ pub enum Caches {
     Default,
 }
 
+/// What an instance is made of.
+pub struct Setup {
+    /// Its zones.
+    pub backend: Backend,
+    /// Its caches.
+    pub caches: Caches,
+    /// Where it answers DNS.
+    pub dns: SocketAddr,
+    /// Where its API listens.
+    pub http: SocketAddr,
+    /// Further lines of `pdns.conf`; a setting here wins over the usual one.
+    pub more: String,
+    /// Variables of its environment.
+    pub env: Vec<(String, String)>,
+}
+
 /// One instance.
 pub struct PowerDns {
     dir: Arc<TempDir>,
-    backend: Backend,
-    dns: SocketAddr,
-    http: SocketAddr,
+    setup: Setup,
     child: Option<Child>,
     api: Api,
 }
@@ -68,19 +85,39 @@ impl PowerDns {
     /// # Panics
     /// When PowerDNS is not installed or does not start.
     pub async fn start_at(backend: Backend, caches: Caches, ip: IpAddr) -> Self {
+        let (dns, http) = (net::port(ip), net::port(ip));
+        Self::start_with(Setup { backend, caches, dns, http, more: String::new(), env: Vec::new() }).await
+    }
+
+    /// Start an instance as it is described.
+    ///
+    /// # Panics
+    /// When PowerDNS is not installed or does not start.
+    pub async fn start_with(setup: Setup) -> Self {
         let dir = tempfile::Builder::new().prefix("pdm-pdns-").tempdir().expect("a directory");
         hand_over(dir.path());
-        let (dns, http) = (net::port(ip), net::port(ip));
-        let api = Api::new(&format!("http://{http}")).with_header("x-api-key", API_KEY);
-        let mut this = Self { dir: Arc::new(dir), backend, dns, http, child: None, api };
-        this.configure(caches);
-        if matches!(this.backend, Backend::Sqlite) {
-            let mut sqlite = guarded("sqlite3", true);
-            sqlite.arg(this.file()).arg(format!(".read {SQLITE_SCHEMA}"));
-            run(&mut sqlite).expect("the SQLite schema of PowerDNS");
+        let api = Api::new(&format!("http://{}", setup.http)).with_header("x-api-key", API_KEY);
+        let mut this = Self { dir: Arc::new(dir), setup, child: None, api };
+        if matches!(this.setup.backend, Backend::Sqlite) {
+            Self::empty_database(&this.file());
         }
         this.go().await;
         this
+    }
+
+    /// Make a SQLite file with the schema of PowerDNS and nothing in it.
+    ///
+    /// # Panics
+    /// When PowerDNS or SQLite is not installed.
+    pub fn empty_database(file: &Path) {
+        let mut sqlite = guarded("sqlite3", true);
+        sqlite.arg(file).arg(format!(".read {SQLITE_SCHEMA}"));
+        run(&mut sqlite).expect("the SQLite schema of PowerDNS");
+    }
+
+    /// What it is made of; a change takes effect when it is started again.
+    pub fn setup(&mut self) -> &mut Setup {
+        &mut self.setup
     }
 
     /// The schema of the PostgreSQL backend.
@@ -89,14 +126,15 @@ impl PowerDns {
         Path::new(PGSQL_SCHEMA)
     }
 
-    fn configure(&self, caches: Caches) {
+    fn configure(&self) {
+        let (dns, http) = (self.dns(), self.http());
         let dir = self.dir.path().display();
         let mut text = format!(
             "local-address={}\nlocal-port={}\nwebserver-address={}\nwebserver-port={}\napi-key={API_KEY}\nsocket-dir={dir}\n",
-            self.dns.ip(),
-            self.dns.port(),
-            self.http.ip(),
-            self.http.port(),
+            dns.ip(),
+            dns.port(),
+            http.ip(),
+            http.port(),
         );
         text.push_str(
             "daemon=no\nguardian=no\ndisable-syslog=yes\nwrite-pid=no\nsecurity-poll-suffix=\napi=yes\nwebserver=yes\n\
@@ -104,8 +142,8 @@ impl PowerDns {
              default-zsk-algorithm=ecdsa256\ndefault-soa-edit-signed=INCEPTION-EPOCH\nloglevel=4\n\
              default-soa-content=ns1.openova.io hostmaster.openova.io 0 14400 3600 604800 300\n",
         );
-        match &self.backend {
-            Backend::Sqlite => {
+        match &self.setup.backend {
+            Backend::Sqlite | Backend::File(_) => {
                 let _ = write!(
                     text,
                     "launch=gsqlite3\ngsqlite3-dnssec=yes\ngsqlite3-database={}\n",
@@ -121,18 +159,23 @@ impl PowerDns {
                 );
             }
         }
-        if caches == Caches::Short {
+        if self.setup.caches == Caches::Short {
             text.push_str(
                 "zone-cache-refresh-interval=0\ncache-ttl=1\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n\
                  dnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n",
             );
         }
+        text.push_str(&self.setup.more);
         std::fs::write(self.dir.path().join("pdns.conf"), text).expect("write pdns.conf");
     }
 
     /// Start it (again).
     pub async fn go(&mut self) {
-        let mut command = guarded("/usr/sbin/pdns_server", true);
+        self.configure();
+        let low_port = self.dns().port() < 1024;
+        // Variables are set behind the change of user: what they preload may make files of its user.
+        let mut command = if low_port { guarded_low_port("env") } else { guarded("env", true) };
+        command.args(self.setup.env.iter().map(|(name, value)| format!("{name}={value}"))).arg(PDNS_SERVER);
         command.arg(format!("--config-dir={}", self.dir.path().display()));
         let child = Child::start("pdns_server", command, &self.dir.path().join("log"));
         until_within("the API of PowerDNS", Duration::from_secs(30), || async {
@@ -162,13 +205,13 @@ impl PowerDns {
     /// Where it answers DNS.
     #[must_use]
     pub fn dns(&self) -> SocketAddr {
-        self.dns
+        self.setup.dns
     }
 
     /// Where its API listens.
     #[must_use]
     pub fn http(&self) -> SocketAddr {
-        self.http
+        self.setup.http
     }
 
     /// Its API.
@@ -178,7 +221,26 @@ impl PowerDns {
     }
 
     fn file(&self) -> PathBuf {
-        self.dir.path().join("pdns.sqlite3")
+        match &self.setup.backend {
+            Backend::File(file) => file.clone(),
+            Backend::Sqlite | Backend::Postgres { .. } => self.dir.path().join("pdns.sqlite3"),
+        }
+    }
+
+    /// Freeze it: it listens and says nothing, as a server behind a broken network.
+    pub fn hang(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Let it go on after [`PowerDns::hang`].
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            child.signal(signal);
+        }
     }
 
     /// Keep a copy of the database under `name`. SQLite only; the instance goes on.
@@ -206,8 +268,11 @@ impl PowerDns {
         run(&mut command).expect("sqlite3").trim_end().to_owned()
     }
 
-    fn path(zone: &str) -> String {
-        format!("/api/v1/servers/localhost/zones/{zone}.")
+    /// The path of a zone in the API; the root zone, whose name is empty here, has an id of its own.
+    #[must_use]
+    pub fn path(zone: &str) -> String {
+        let id = if zone.is_empty() { "=2E".to_owned() } else { format!("{zone}.") };
+        format!("/api/v1/servers/localhost/zones/{id}")
     }
 
     /// A zone by its API; none when it is missing. `zone` without the trailing dot.
