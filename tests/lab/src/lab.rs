@@ -1,6 +1,5 @@
 //! The whole closed internet.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use pdm_harness::child::hand_over;
 use tempfile::TempDir;
 
 use crate::block::Block;
-use crate::nameserver::{Nameserver, Offset, clock};
+use crate::nameserver::{Offset, clock};
 use crate::operator::{Ground, Operator, Records};
 use crate::registry::Registry;
 use crate::resolver::Resolver;
@@ -116,21 +115,9 @@ impl Plan {
 
 /// The zone of an operator's own nameserver names.
 async fn host_own_zone(operator: &Operator, zone: &str) {
-    let addresses = host_addresses(&operator.servers);
-    let labels: Vec<(String, &str)> = addresses
-        .iter()
-        .map(|(name, ip)| {
-            (name.strip_suffix(&format!(".{zone}")).expect("a name in the zone").to_owned(), ip.as_str())
-        })
-        .collect();
-    let contents: Vec<[&str; 1]> = labels.iter().map(|(_, ip)| [*ip]).collect();
-    let records: Vec<(&str, &str, &[&str])> =
-        labels.iter().zip(&contents).map(|((label, _), ip)| (label.as_str(), "A", ip.as_slice())).collect();
-    operator.host(zone, true, &records).await;
-}
-
-fn host_addresses(servers: &[Nameserver]) -> BTreeMap<String, String> {
-    servers.iter().map(|s| (s.name().to_owned(), s.address().ip().to_string())).collect()
+    let mut sets = Sets::default();
+    sets.addresses(operator, zone);
+    sets.host(operator, zone).await;
 }
 
 /// Owned RRsets, lent to [`Operator::host`].
@@ -149,9 +136,9 @@ impl Sets {
 
     fn addresses(&mut self, of: &Operator, within: &str) {
         let end = if within.is_empty() { String::new() } else { format!(".{within}") };
-        for (name, ip) in host_addresses(&of.servers) {
-            let owner = name.strip_suffix(&end).expect("a name in the zone").to_owned();
-            self.push(&owner, "A", vec![ip]);
+        for (name, at) in of.addresses() {
+            let label = name.strip_suffix(&end).expect("a name in the zone");
+            self.push(label, "A", vec![at.ip().to_string()]);
         }
     }
 
