@@ -40,3 +40,4 @@ bench: install
 
 docs:
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-model --test generated
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-dnssec --test rolls the_page

@@ -1,5 +1,7 @@
 //! Keys and their fingerprints: DNSKEY RDATA, key tag, DS (RFC 4034, RFC 4509, RFC 6605).
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pdm_model::DsRecord;
@@ -142,6 +144,13 @@ impl Dnskey {
     }
 }
 
+impl fmt::Display for Dnskey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = STANDARD.encode(self.public_key());
+        write!(f, "{} {} {} {key}", self.flags(), self.0[2], self.algorithm())
+    }
+}
+
 /// The key tag of DNSKEY RDATA (RFC 4034 appendix B). Algorithm 1 counts otherwise and is long dead.
 #[must_use]
 pub fn key_tag(rdata: &[u8]) -> u16 {
@@ -180,7 +189,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Owner, DNSKEY, DS: RFC 6605 6.1 and 6.2, RFC 8080 6.1.
+    /// Owner, DNSKEY, DS: RFC 6605 6.1 and 6.2, RFC 8080 6.1 (both).
     const VECTORS: &[(&str, &str, &str)] = &[
         (
             "example.net.",
@@ -198,6 +207,11 @@ mod tests {
             "257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=",
             "3613 15 2 3aa5ab37efce57f737fc1627013fee07bdf241bd10f3b1964ab55c78e79a304b",
         ),
+        (
+            "example.com.",
+            "257 3 15 zPnZ/QwEe7S8C5SPz2OfS5RR40ATk2/rYnE9xHIEijs=",
+            "35217 15 2 401781b934e392de492ec77ae2e15d70f6575a1c0bc59c5275c04ebe80c6614c",
+        ),
     ];
 
     #[test]
@@ -210,6 +224,24 @@ mod tests {
             assert!(key.matches(&owner, &ds) && key.is_entry_point());
             assert!(!key.matches(&Name::parse("example.org.").unwrap(), &ds));
         }
+    }
+
+    #[test]
+    fn tag_and_digest_of_rfc_4034_and_4509_hold() {
+        // RFC 4034 5.4 gives key and tag, RFC 4509 2.3 the DS of the same key.
+        let key = Dnskey::parse(
+            "256 3 5 AQOeiiR0GOMYkDshWoSKz9Xz fwJr1AYtsmx3TGkJaNXVbfi/ 2pHm822aJ5iI9BMzNXxeYCmZ \
+             DRD99WYwYqUSdjMmmAphXdvx egXd/M5+X7OrzKBaMbCVdFLU Uh6DhweJBjEVv5f2wwjM9Xzc nOf+EPbtG9DMBmADjFDc2w/r \
+             ljwvFw==",
+        )
+        .unwrap();
+        assert_eq!(key.key_tag(), 60485);
+        let ds = "60485 5 2 D4B7D520E7BB5F0F67674A0C CEB1E3E0614B93C4F9E99B83 83F6A1E4469DA50A";
+        assert_eq!(
+            key.ds(&Name::parse("dskey.example.com.").unwrap(), DsDigest::Sha256),
+            ds.parse().unwrap()
+        );
+        assert_eq!(Dnskey::parse(&key.to_string()).unwrap(), key);
     }
 
     #[test]

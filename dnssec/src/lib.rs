@@ -1,5 +1,6 @@
 //! DNSSEC as values: names and replies in canonical form, key tags and DS records, and the chain from a trust anchor to
-//! an answer with a typed explanation of the first thing that is wrong. No clock, no randomness, no I/O.
+//! an answer with a typed explanation of the first thing that is wrong; key rolls as tables. No clock, no randomness,
+//! no I/O.
 
 mod answer;
 mod chain;
@@ -7,6 +8,7 @@ mod denial;
 mod ds;
 mod name;
 mod nsec3;
+pub mod roll;
 mod verify;
 
 pub use answer::{Answer, Malformed, Signature, SignedSet, rtype};

@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// A DNS time to live in seconds, kept within RFC 2181 section 8: PowerDNS accepts and serves nonsense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ttl(u32);
 
