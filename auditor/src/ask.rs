@@ -78,6 +78,19 @@ impl<'a> Pending<'a> {
     }
 }
 
+/// Ask by UDP only: what comes back truncated is given back as it is.
+pub(crate) async fn by_datagram(
+    address: SocketAddr,
+    questions: &[Question],
+    patience: Duration,
+    random: &SystemRandom,
+) -> Exchange {
+    let begun = Instant::now();
+    let (replies, sent_udp) =
+        run(questions, random, async |pending| udp(address, pending, patience).await).await;
+    Exchange { replies, sent_udp, sent_tcp: 0, elapsed: begun.elapsed() }
+}
+
 /// Ask by UDP, and by TCP what comes back truncated.
 pub(crate) async fn by_udp(
     address: SocketAddr,
@@ -86,8 +99,7 @@ pub(crate) async fn by_udp(
     random: &SystemRandom,
 ) -> Exchange {
     let begun = Instant::now();
-    let (mut replies, sent_udp) =
-        run(questions, random, async |pending| udp(address, pending, patience).await).await;
+    let Exchange { mut replies, sent_udp, .. } = by_datagram(address, questions, patience, random).await;
     let truncated: Vec<usize> =
         (0..questions.len()).filter(|&i| matches!(&replies[i], Ok(octets) if is_truncated(octets))).collect();
     let mut sent_tcp = 0;

@@ -9,10 +9,14 @@ use pdm_dnssec::{
 use ring::digest;
 
 use crate::plan::{Expect, Plan, Want};
-use crate::wire::{Question, TypeName};
+use crate::present::presented;
+use crate::types::TypeName;
+use crate::wire::Question;
 
 /// Records of a set shown in a detail.
 const SHOWN: usize = 8;
+/// Characters of each.
+const SHOWN_CHARACTERS: usize = 160;
 
 /// What is wrong with one reply.
 #[derive(Debug)]
@@ -67,17 +71,23 @@ impl<'a> Judge<'a> {
         Self { plan, chain: Chain::new(plan.now, verified), keys: Vec::new(), good }
     }
 
-    /// Judge what one server said to the parent's DNSKEY question and to every item. The digest of it all, or which
+    /// Judge what one server said to the parent's DNSKEY question, if it was asked, and to every item. The digest of it all, or which
     /// question has the first wrong answer.
-    pub(crate) fn server(&mut self, parent: &[u8], replies: &[&[u8]]) -> Result<String, (Question, Wrong)> {
+    pub(crate) fn server(
+        &mut self,
+        parent: Option<&[u8]>,
+        replies: &[&[u8]],
+    ) -> Result<String, (Question, Wrong)> {
         let plan = self.plan;
         let mut context = digest::Context::new(&digest::SHA256);
         let at = |question: &Question| {
             let question = question.clone();
             move |wrong| (question, wrong)
         };
-        let parent_keys = self.reply(0, ANCHOR, parent, &mut context).map_err(at(&plan.parent_keys))?;
-        let mut under = parent_keys;
+        let mut under = ANCHOR;
+        if let (Some(question), Some(octets)) = (&plan.parent_keys, parent) {
+            under = self.reply(0, ANCHOR, octets, &mut context).map_err(at(question))?;
+        }
         for (index, (item, reply)) in plan.items.iter().zip(replies).enumerate() {
             let brought = self.reply(index + 1, under, reply, &mut context).map_err(at(&item.question))?;
             if matches!(item.expect, Expect::Keys) {
@@ -103,8 +113,10 @@ impl<'a> Judge<'a> {
         let answer = Answer::parse(octets).map_err(|e| wrong("wrong-answer", e.to_string()))?;
         let mut content = Vec::with_capacity(128);
         let brought = if slot == 0 {
-            let (anchor, question) = (&self.plan.anchor, &self.plan.parent_keys);
-            let keys = self.zone_keys(&answer, question, anchor, &mut content)?;
+            let Some(question) = &self.plan.parent_keys else {
+                return Err(wrong("bogus", "there is no parent to ask for"));
+            };
+            let keys = self.zone_keys(&answer, question, &self.plan.anchor, &mut content)?;
             self.remember(keys)
         } else {
             let item = &self.plan.items[slot - 1];
@@ -301,22 +313,12 @@ fn shown_ds(set: &BTreeSet<pdm_model::DsRecord>) -> Vec<String> {
 
 /// RDATA for people.
 fn shown(number: u16, records: &[Vec<u8>]) -> Vec<String> {
-    let text = |rdata: &Vec<u8>| match number {
-        rtype::A => {
-            <[u8; 4]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv4Addr::from(o).to_string()).ok()
-        }
-        rtype::AAAA => {
-            <[u8; 16]>::try_from(rdata.as_slice()).map(|o| std::net::Ipv6Addr::from(o).to_string()).ok()
-        }
-        rtype::NS | rtype::CNAME => Name::from_wire(rdata).map(|(name, _)| name.to_string()),
-        _ => None,
-    };
-    let hexadecimal =
-        |rdata: &Vec<u8>| format!("\\# {} {}", rdata.len(), hex(rdata.get(..64).unwrap_or(rdata)));
-    records.iter().take(SHOWN).map(|rdata| text(rdata).unwrap_or_else(|| hexadecimal(rdata))).collect()
+    let text = |rdata: &Vec<u8>| presented(number, rdata).chars().take(SHOWN_CHARACTERS).collect();
+    records.iter().take(SHOWN).map(text).collect()
 }
 
-fn rcode(number: u16) -> String {
+/// A response code by its mnemonic.
+pub(crate) fn rcode(number: u16) -> String {
     match number {
         1 => "FORMERR".to_owned(),
         2 => "SERVFAIL".to_owned(),

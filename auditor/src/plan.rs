@@ -14,9 +14,9 @@ use crate::wire::Question;
 /// Everything to ask one server.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The parent's keys; asked when they are not known already.
-    pub(crate) parent_keys: Question,
-    /// The child's DS, its keys, its SOA, then the rest: each rests on those before.
+    /// The parent's keys; asked when they are not known already. None when the DS set itself is trusted.
+    pub(crate) parent_keys: Option<Question>,
+    /// The child's DS if it has a parent here, its keys, its SOA, then the rest: each rests on those before.
     pub(crate) items: Vec<Item>,
     pub(crate) ds: BTreeSet<DsRecord>,
     pub(crate) anchor: BTreeSet<DsRecord>,
@@ -68,11 +68,14 @@ impl Plan {
             Some((mname, rname)) => Some((name(mname)?, name(rname)?)),
             None => None,
         };
-        let mut items = vec![
-            Item { question: Question::new(zone.clone(), rtype::DS), expect: Expect::Ds },
-            Item { question: Question::new(zone.clone(), rtype::DNSKEY), expect: Expect::Keys },
-            Item { question: Question::new(zone.clone(), rtype::SOA), expect: Expect::Soa(soa) },
-        ];
+        // Only a parent can be asked for the DS.
+        let above = request.parent.as_ref().map(|_| (rtype::DS, Expect::Ds));
+        let own = [(rtype::DNSKEY, Expect::Keys), (rtype::SOA, Expect::Soa(soa))];
+        let mut items: Vec<Item> = above
+            .into_iter()
+            .chain(own)
+            .map(|(number, expect)| Item { question: Question::new(zone.clone(), number), expect })
+            .collect();
         let star = owner_in(&request.zone, "*");
         let random = name(&owner_in(&request.zone, &request.random_label))?;
         let mut addresses = false;
@@ -110,9 +113,9 @@ impl Plan {
             }
         }
         Ok(Self {
-            parent_keys: Question::new(Name::from(&request.parent), rtype::DNSKEY),
+            parent_keys: request.parent.as_ref().map(|p| Question::new(Name::from(p), rtype::DNSKEY)),
             items,
-            ds: request.ds.clone(),
+            ds: if request.parent.is_some() { request.ds.clone() } else { request.anchor.clone() },
             anchor: request.anchor.clone(),
             zone,
             now: request.now.0.div_euclid(1000),
@@ -218,7 +221,7 @@ mod tests {
     fn request(desired: Vec<RRset>) -> ProofRequest {
         ProofRequest {
             zone: ZoneName::parse("s.pool.test").unwrap(),
-            parent: ZoneName::parse("pool.test").unwrap(),
+            parent: Some(ZoneName::parse("pool.test").unwrap()),
             anchor: BTreeSet::new(),
             anchor_name: String::new(),
             desired,
@@ -263,6 +266,13 @@ mod tests {
                 "app.s.pool.test/A",
             ]
         );
+    }
+
+    #[test]
+    fn without_a_parent_the_keys_rest_on_the_anchor() {
+        let plan = Plan::of(&ProofRequest { parent: None, ..request(Vec::new()) }).unwrap();
+        assert!(plan.parent_keys.is_none());
+        assert_eq!(plan.items[0].question.to_string(), "s.pool.test/DNSKEY");
     }
 
     #[test]

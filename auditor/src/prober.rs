@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipnet::IpNet;
 use metrics::{counter, histogram};
-use pdm_dnssec::{Answer, Dnskey, DsDigest, NXDOMAIN, Name, SignedSet, Verified, ds_from_rdata, rtype};
-use pdm_model::{DsRecord, NotProved, Proof, ServerProof, Transport, Ttl, ZoneName};
+use pdm_dnssec::{Answer, NXDOMAIN, Name, Verified, ds_from_rdata, rtype};
+use pdm_model::{NotProved, Proof, ServerProof, Transport, Ttl, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::probe::{DnsProbe, DsSeen, KeysSeen, ProofRequest, Server};
 use ring::rand::SystemRandom;
@@ -21,6 +21,7 @@ use crate::ask::{Exchange, by_tcp, by_udp};
 use crate::gate::Gate;
 use crate::judge::{Judge, Wrong};
 use crate::plan::Plan;
+use crate::walk::entry_points;
 use crate::wire::Question;
 
 /// Replies with a parent's keys that are kept; past it all are asked for again.
@@ -84,16 +85,24 @@ struct Heard {
     kept: Option<Vec<u8>>,
 }
 
+/// The reply with the parent's keys, if the plan has a parent, and those to the items.
+type Replies<'a> = (Option<&'a [u8]>, Vec<&'a [u8]>);
+
 impl Heard {
-    /// Replies in the order of parent's keys and items; or the first question without one.
-    fn replies(&self, plan: &Plan) -> Result<Vec<&[u8]>, (Question, Wrong)> {
-        let questions = self.kept.is_none().then_some(&plan.parent_keys);
-        let questions = questions.into_iter().chain(plan.items.iter().map(|item| &item.question));
+    /// All replies; or the first question without one.
+    fn replies(&self, plan: &Plan) -> Result<Replies<'_>, (Question, Wrong)> {
+        let first = plan.parent_keys.as_ref().filter(|_| self.kept.is_none());
+        let questions = first.into_iter().chain(plan.items.iter().map(|item| &item.question));
         let asked = questions.zip(&self.exchange.replies).map(|(question, reply)| match reply {
             Ok(octets) => Ok(octets.as_slice()),
             Err(why) => Err((question.clone(), Wrong { reason: "no-answer", detail: why.clone() })),
         });
-        self.kept.iter().map(|octets| Ok(octets.as_slice())).chain(asked).collect()
+        let mut items = asked.collect::<Result<Vec<_>, _>>()?;
+        let parent = match &self.kept {
+            Some(octets) => Some(octets.as_slice()),
+            None => first.is_some().then(|| items.remove(0)),
+        };
+        Ok((parent, items))
     }
 }
 
@@ -112,7 +121,7 @@ impl Prober {
     }
 
     async fn exchange(&self, address: SocketAddr, transport: Transport, questions: &[Question]) -> Exchange {
-        let _pass = match self.gate.enter(address).await {
+        let _pass = match self.gate.enter(address, 0).await {
             Ok(pass) => pass,
             Err(why) => {
                 let replies = questions.iter().map(|_| Err(why.clone())).collect();
@@ -139,7 +148,7 @@ impl Prober {
         again: bool,
     ) -> Heard {
         let kept = if again { None } else { self.kept_parent(plan, server.address) };
-        let first = kept.is_none().then_some(&plan.parent_keys);
+        let first = plan.parent_keys.as_ref().filter(|_| kept.is_none());
         let questions: Vec<Question> =
             first.into_iter().chain(plan.items.iter().map(|item| &item.question)).cloned().collect();
         Heard { index, exchange: self.exchange(server.address, transport, &questions).await, kept }
@@ -147,13 +156,14 @@ impl Prober {
 
     fn kept_parent(&self, plan: &Plan, address: SocketAddr) -> Option<Vec<u8>> {
         let parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, octets) = parents.get(&(plan.parent_keys.name.clone(), address))?;
+        let (at, octets) = parents.get(&(plan.parent_keys.as_ref()?.name.clone(), address))?;
         (at.elapsed() < self.settings.parent_keys).then(|| octets.clone())
     }
 
     fn keep_parent(&self, plan: &Plan, address: SocketAddr, octets: Option<&[u8]>) {
+        let Some(question) = &plan.parent_keys else { return };
         let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (plan.parent_keys.name.clone(), address);
+        let key = (question.name.clone(), address);
         match octets {
             Some(octets) => {
                 if parents.len() >= MAX_PARENTS {
@@ -187,12 +197,12 @@ impl Prober {
             let server = &request.servers[heard.index];
             proof.queries += heard.exchange.sent_udp + heard.exchange.sent_tcp;
             let verdict = heard.replies(plan).and_then(|replies| {
-                let (parent, items) = replies.split_first().ok_or_else(|| missing(plan))?;
-                let digest = judge.server(parent, items)?;
+                let (parent, items) = replies;
+                let digest = judge.server(parent, &items)?;
                 if heard.kept.is_none() {
-                    self.keep_parent(plan, server.address, Some(parent));
+                    self.keep_parent(plan, server.address, parent);
                 }
-                Ok((digest, replies.len()))
+                Ok((digest, items.len() + usize::from(parent.is_some())))
             });
             match verdict {
                 Ok((digest, answers)) => {
@@ -223,7 +233,7 @@ impl Prober {
             let nobody = Wrong { reason, detail: detail.to_owned() };
             NotProved { server: String::new(), ..refusal(Transport::Udp, &question, nobody) }
         };
-        if request.ds.is_empty() {
+        if plan.ds.is_empty() {
             return Err(refuse("no-ds", "no DS is expected, so that there is no chain to prove"));
         }
         if request.servers.is_empty() {
@@ -272,10 +282,6 @@ impl Prober {
     }
 }
 
-fn missing(plan: &Plan) -> (Question, Wrong) {
-    (plan.parent_keys.clone(), Wrong { reason: "no-answer", detail: "nothing was asked".to_owned() })
-}
-
 fn not_proved(server: &Server, transport: Transport, question: &Question, wrong: Wrong) -> NotProved {
     let who = if server.names.is_empty() {
         server.address.to_string()
@@ -294,12 +300,6 @@ fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved
         // Some of it was written by the other side.
         detail: wrong.detail.chars().take(MAX_DETAIL).collect(),
     }
-}
-
-/// The DS of every entry point in a DNSKEY RRset.
-fn entry_points(zone: &Name, set: &SignedSet) -> BTreeSet<DsRecord> {
-    let keys = set.records.iter().filter_map(|rdata| Dnskey::from_rdata(rdata));
-    keys.filter(Dnskey::is_entry_point).map(|key| key.ds(zone, DsDigest::Sha256)).collect()
 }
 
 #[async_trait]

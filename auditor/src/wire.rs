@@ -3,12 +3,44 @@
 
 use std::fmt;
 
-use pdm_dnssec::{Name, rtype};
+use pdm_dnssec::Name;
+
+use crate::types::TypeName;
 
 /// Length of the fixed message header (RFC 1035 4.1.1).
 const HEADER: usize = 12;
 /// What we say we can take by UDP: fits every path without fragments (RFC 9715).
 const PAYLOAD: u16 = 1232;
+
+/// What goes into a query besides its question. The default asks an authoritative server: RD clear and DO set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// RD: only to see whether a server recurses.
+    pub(crate) recursion: bool,
+    /// The OPT record; none to ask as before 1999.
+    pub(crate) edns: Option<Edns>,
+}
+
+/// An OPT record (RFC 6891 6.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Edns {
+    pub(crate) payload: u16,
+    pub(crate) version: u8,
+    /// DO is 0x8000 (RFC 3225); the rest is not assigned.
+    pub(crate) flags: u16,
+    /// An empty option of this code.
+    pub(crate) option: Option<u16>,
+}
+
+impl Edns {
+    pub(crate) const DO: Self = Self { payload: PAYLOAD, version: 0, flags: 0x8000, option: None };
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self { recursion: false, edns: Some(Edns::DO) }
+    }
+}
 
 /// One question.
 #[derive(Debug, Clone)]
@@ -17,25 +49,34 @@ pub(crate) struct Question {
     pub(crate) rtype: u16,
     /// The question section.
     octets: Vec<u8>,
+    form: Form,
 }
 
 impl Question {
     pub(crate) fn new(name: Name, rtype: u16) -> Self {
-        let mut octets = name.wire().to_vec();
-        octets.extend(rtype.to_be_bytes());
-        octets.extend(1u16.to_be_bytes());
-        Self { name, rtype, octets }
+        let octets = [name.wire(), &rtype.to_be_bytes(), &1u16.to_be_bytes()].concat();
+        Self { name, rtype, octets, form: Form::default() }
     }
 
-    /// Append the query with this `id`: RD clear, since only authoritative servers are asked, and DO set (RFC 3225).
+    /// Append the query with this `id`.
     pub(crate) fn write(&self, id: u16, into: &mut Vec<u8>) {
         into.extend(id.to_be_bytes());
-        into.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
+        let (recursion, additional) = (u8::from(self.form.recursion), u8::from(self.form.edns.is_some()));
+        into.extend([recursion, 0, 0, 1, 0, 0, 0, 0, 0, additional]);
         into.extend_from_slice(&self.octets);
-        // OPT (RFC 6891 6.1.2): root, type 41, payload size, extended rcode, version, DO, no options.
+        let Some(edns) = self.form.edns else { return };
         into.extend([0, 0, 41]);
-        into.extend(PAYLOAD.to_be_bytes());
-        into.extend([0, 0, 0x80, 0, 0, 0]);
+        into.extend(edns.payload.to_be_bytes());
+        into.extend([0, edns.version]);
+        into.extend(edns.flags.to_be_bytes());
+        match edns.option {
+            Some(code) => {
+                into.extend([0, 4]);
+                into.extend(code.to_be_bytes());
+                into.extend([0, 0]);
+            }
+            None => into.extend([0, 0]),
+        }
     }
 
     /// True when `reply` is a response to this question asked with `id`.
@@ -58,29 +99,6 @@ impl fmt::Display for Question {
     }
 }
 
-/// A type number by its mnemonic.
-pub(crate) struct TypeName(pub(crate) u16);
-
-impl fmt::Display for TypeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.0 {
-            rtype::A => "A",
-            rtype::AAAA => "AAAA",
-            rtype::NS => "NS",
-            rtype::CNAME => "CNAME",
-            rtype::SOA => "SOA",
-            rtype::TXT => "TXT",
-            rtype::DNAME => "DNAME",
-            rtype::DS => "DS",
-            rtype::DNSKEY => "DNSKEY",
-            rtype::NSEC => "NSEC",
-            rtype::NSEC3 => "NSEC3",
-            other => return write!(f, "TYPE{other}"),
-        };
-        f.write_str(text)
-    }
-}
-
 /// True when the TC bit is set.
 pub(crate) fn is_truncated(reply: &[u8]) -> bool {
     reply.get(2).is_some_and(|flags| flags & 0x02 != 0)
@@ -96,7 +114,7 @@ pub(crate) fn frame(stream: &[u8]) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pdm_dnssec::Answer;
+    use pdm_dnssec::{Answer, rtype};
     use proptest::prelude::*;
 
     fn question() -> Question {

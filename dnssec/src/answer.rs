@@ -96,7 +96,7 @@ pub struct SignedSet {
 }
 
 /// One reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// Response code, with the EDNS part.
     pub rcode: u16,
@@ -108,6 +108,25 @@ pub struct Answer {
     pub answers: Vec<SignedSet>,
     /// Authority section.
     pub authorities: Vec<SignedSet>,
+    /// Additional section: hints, never signed; empty when it cannot be read as sets.
+    pub additionals: Vec<SignedSet>,
+    /// RA.
+    pub recursion_available: bool,
+    /// What the OPT record says, if there is one.
+    pub edns: Option<EdnsSeen>,
+}
+
+/// An OPT record as it was answered (RFC 6891).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdnsSeen {
+    /// Version.
+    pub version: u8,
+    /// DO.
+    pub dnssec_ok: bool,
+    /// The flags that nobody assigned yet.
+    pub unassigned: u16,
+    /// Codes of the options.
+    pub options: Vec<u16>,
 }
 
 impl Answer {
@@ -126,6 +145,14 @@ impl Answer {
             truncated: message.metadata.truncation,
             answers: group(&message.answers)?,
             authorities: group(&message.authorities)?,
+            additionals: group(&message.additionals).unwrap_or_default(),
+            recursion_available: message.metadata.recursion_available,
+            edns: message.edns.as_ref().map(|edns| EdnsSeen {
+                version: edns.version(),
+                dnssec_ok: edns.flags().dnssec_ok,
+                unassigned: edns.flags().z,
+                options: edns.options().as_ref().iter().map(|(code, _)| u16::from(*code)).collect(),
+            }),
         })
     }
 

@@ -94,7 +94,7 @@ fn address(owner: &str) -> SignedSet {
 }
 
 fn answer(rcode: u16, answers: Vec<SignedSet>, authorities: Vec<SignedSet>) -> Answer {
-    Answer { rcode, authoritative: true, truncated: false, answers, authorities }
+    Answer { rcode, authoritative: true, answers, authorities, ..Answer::default() }
 }
 
 fn nsec(zone: &Zone, owner: &str, next: &str) -> SignedSet {

@@ -35,12 +35,12 @@ impl Drop for Pdns {
 }
 
 /// A port that is free for UDP and TCP on all addresses.
-fn free_port() -> u16 {
+pub fn free_port(addresses: &[&str]) -> u16 {
     loop {
-        let first = TcpListener::bind((ADDRESSES[0], 0)).unwrap();
+        let first = TcpListener::bind((addresses[0], 0)).unwrap();
         let port = first.local_addr().unwrap().port();
-        let tcp = ADDRESSES[1..].iter().all(|a| TcpListener::bind((*a, port)).is_ok());
-        let udp = ADDRESSES.iter().all(|a| UdpSocket::bind((*a, port)).is_ok());
+        let tcp = addresses[1..].iter().all(|a| TcpListener::bind((*a, port)).is_ok());
+        let udp = addresses.iter().all(|a| UdpSocket::bind((*a, port)).is_ok());
         if tcp && udp {
             return port;
         }
@@ -55,17 +55,18 @@ impl Pdns {
     /// Start with further lines of configuration.
     pub fn start_with(more: &str) -> Self {
         for _ in 0..5 {
-            if let Some(pdns) = Self::try_start(more) {
+            if let Some(pdns) = Self::start_at(&ADDRESSES, free_port(&ADDRESSES), more) {
                 return pdns;
             }
         }
         panic!("pdns_server does not start");
     }
 
-    fn try_start(more: &str) -> Option<Self> {
+    /// Start on these addresses and this port; `None` when somebody else has it.
+    pub fn start_at(addresses: &[&str], dns: u16, more: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().display();
-        let (dns, api) = (free_port(), free_port());
+        let api = free_port(&ADDRESSES);
         let schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
         let made = Command::new("sqlite3")
             .arg(dir.path().join("p.db"))
@@ -82,7 +83,7 @@ impl Pdns {
              default-soa-content=ns1.openova.io hostmaster.openova.io 0 14400 3600 604800 300\n\
              cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n\
              dnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{more}\n",
-            ADDRESSES.join(",")
+            addresses.join(",")
         );
         std::fs::write(dir.path().join("pdns.conf"), conf).unwrap();
         let child = Command::new("setpriv")
@@ -146,7 +147,7 @@ impl Pdns {
     pub fn ds(&self, zone: &str) -> BTreeSet<DsRecord> {
         let keys: Value = serde_json::from_str(&self.call(
             "GET",
-            &format!("servers/localhost/zones/{zone}./cryptokeys"),
+            &format!("servers/localhost/zones/{}/cryptokeys", id(zone)),
             None,
         ))
         .unwrap();
@@ -165,7 +166,7 @@ impl Pdns {
             change
         });
         let body = json!({ "rrsets": changes.collect::<Vec<_>>() });
-        self.call("PATCH", &format!("servers/localhost/zones/{zone}."), Some(body));
+        self.call("PATCH", &format!("servers/localhost/zones/{}", id(zone)), Some(body));
         self.call("PUT", &format!("servers/localhost/cache/flush?domain={PARENT}."), None);
     }
 
@@ -201,7 +202,7 @@ impl Pdns {
     pub fn request(&self, ds: BTreeSet<DsRecord>, desired: Vec<RRset>) -> ProofRequest {
         ProofRequest {
             zone: ZoneName::parse(CHILD).unwrap(),
-            parent: ZoneName::parse(PARENT).unwrap(),
+            parent: Some(ZoneName::parse(PARENT).unwrap()),
             anchor: self.ds(PARENT),
             anchor_name: "pool key".to_owned(),
             desired,
@@ -215,6 +216,11 @@ impl Pdns {
             now: now(),
         }
     }
+}
+
+/// A zone in a path; the root is the empty text.
+fn id(zone: &str) -> String {
+    if zone.is_empty() { "=2E".to_owned() } else { format!("{zone}.") }
 }
 
 pub fn server(number: usize, address: &str, port: u16) -> Server {

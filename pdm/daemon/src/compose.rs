@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use pdm_auditor::Prober;
+use pdm_auditor::{Prober, WalkSettings, Walker};
 use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
 use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
 use pdm_ports::parent::ZoneLease;
+use pdm_ports::walk::DelegationWalk;
 use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
 use pdm_server::{App, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::background;
+use crate::clock;
 use crate::config::Config;
 use crate::crash::{Crash, Points};
 use crate::failure::Failure;
@@ -68,6 +70,7 @@ impl Daemon {
             zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone() }),
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
+            walk: walk(config, &servers),
         };
         let engine = Engine::new(settings(config, servers), parts, TokenKey::new(&config.auth.token_key));
         Ok(Self { engine, powerdns, pools, ground, points })
@@ -196,21 +199,31 @@ pub fn pool_zones(config: &Config) -> Vec<PoolConfig> {
     config.pools.iter().map(pool).collect()
 }
 
+/// What the operator wrote down as an address to ask may be asked, wherever it lies.
+fn may_ask(config: &Config) -> Vec<IpNet> {
+    let dns = &config.dns;
+    let given = dns.nameserver_addresses.values().flatten().chain(&dns.root_hints);
+    let given = given.chain(config.powerdns.iter().filter_map(|i| i.dns.as_ref()));
+    dns.probe_allow.iter().copied().chain(given.map(|address| IpNet::from(address.ip()))).collect()
+}
+
 fn probe(config: &Config, servers: &[pdm_ports::Server]) -> Arc<dyn DnsProbe> {
-    // What the operator wrote down as an address to ask may be asked, wherever it lies.
-    let given = config
-        .dns
-        .nameserver_addresses
-        .values()
-        .flatten()
-        .chain(config.powerdns.iter().filter_map(|i| i.dns.as_ref()));
-    let given = given.map(|address| IpNet::from(address.ip()));
-    let settings = pdm_auditor::Settings {
-        allowed: config.dns.probe_allow.iter().copied().chain(given).collect(),
-        ..pdm_auditor::Settings::default()
-    };
+    let settings = pdm_auditor::Settings { allowed: may_ask(config), ..pdm_auditor::Settings::default() };
     tracing::debug!(servers = servers.len(), "proofs ask these servers");
     Arc::new(Prober::new(settings))
+}
+
+fn walk(config: &Config, servers: &[pdm_ports::Server]) -> Arc<dyn DelegationWalk> {
+    let settings = WalkSettings {
+        allowed: may_ask(config),
+        ours: servers.iter().map(|server| server.address).collect(),
+        root_hints: config.dns.root_hints.clone(),
+        root_anchor: config.dns.root_anchor.clone(),
+        anchors: config.dns.anchors.clone(),
+        overrides: config.dns.nameserver_addresses.clone(),
+        ..WalkSettings::default()
+    };
+    Arc::new(Walker::new(settings, Arc::new(clock::host_now)))
 }
 
 fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pdm_model::canonical::desired_rrsets;
 use pdm_model::{Allocation, DsRecord, Pool, RRset, ZoneName};
 use pdm_ports::store::Freeze;
+use pdm_ports::walk::DelegationWalk;
 use pdm_ports::{Class, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub parent: Arc<dyn ParentSide>,
     /// Asks real nameservers.
     pub probe: Arc<dyn DnsProbe>,
+    /// Walks the real delegation tree.
+    pub walk: Arc<dyn DelegationWalk>,
 }
 
 /// Intents, workers and sweeps over one set of parts.

@@ -22,9 +22,10 @@ pub struct Server {
 pub struct ProofRequest {
     /// The Sovereign.
     pub zone: ZoneName,
-    /// Its pool.
-    pub parent: ZoneName,
-    /// The DS set from which the parent's keys are trusted.
+    /// Its pool, which the same servers carry. None when the parent is somebody else's: then `anchor` is the DS set of
+    /// the Sovereign itself, validated by a walk, and `ds` is not asked for.
+    pub parent: Option<ZoneName>,
+    /// The DS set from which the parent's keys, or without a parent the Sovereign's, are trusted.
     pub anchor: BTreeSet<DsRecord>,
     /// A word for the receipt.
     pub anchor_name: String,

@@ -1,5 +1,6 @@
-//! Walking the real delegation tree: from the root (or the configured anchor) down to a name, asking every server of
-//! every zone on the way. What a walk says is evidence; it decides nothing.
+//! Walking the real delegation tree: from the root (or the configured hints and anchor) down to a name. On the way to
+//! the parent the first server of a zone that answers is believed as far as it validates; the parent and the child are
+//! asked at every address. What a walk says is evidence; it decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -42,6 +43,7 @@ pub struct ParentAnswer {
     /// Who.
     pub server: Server,
     /// The NS set of the referral with its TTL; empty when the child is not delegated; `None` when there was no answer.
+    /// A server that carries the child too answers with the child's own set: there only the editing side can tell.
     pub ns: Option<(BTreeSet<ZoneName>, Ttl)>,
     /// Addresses beside the referral.
     pub glue: BTreeMap<ZoneName, BTreeSet<IpAddr>>,
@@ -104,7 +106,7 @@ pub trait DelegationWalk: Send + Sync {
     /// The child's side, at these servers.
     async fn child(&self, child: &ZoneName, servers: &[Server]) -> Vec<ChildAnswer>;
     /// The addresses of nameserver names, by their authoritative servers; configured addresses come first. A name without
-    /// addresses has an empty list.
+    /// addresses is in no server's list of names.
     async fn addresses(&self, names: &BTreeSet<ZoneName>) -> Result<Vec<Server>, Fault>;
     /// One RRset of one owner (dotted, may hold `_` and `*`), at these servers, without following aliases.
     async fn rrset(&self, owner: &str, rtype: &RecordType, servers: &[Server]) -> Vec<RRsetAnswer>;

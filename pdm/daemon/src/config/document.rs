@@ -79,7 +79,7 @@ fn property(key: &Key) -> Value {
         Kind::Time => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d|w))+$" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
-        Kind::Names | Kind::Words | Kind::Networks => {
+        Kind::Names | Kind::Words | Kind::Networks | Kind::Sockets => {
             json!({ "type": "array", "items": { "type": "string" } })
         }
         Kind::Choice(words) => json!({ "enum": words }),

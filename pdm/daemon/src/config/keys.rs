@@ -28,6 +28,8 @@ pub enum Kind {
     Networks,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A list of ADDRESS or ADDRESS:PORT.
+    Sockets,
     /// A table from domain names to lists of addresses.
     Addresses,
     /// A list of `{ cidr, role }`.
@@ -52,6 +54,7 @@ impl Kind {
             | Self::Names
             | Self::Words
             | Self::Networks
+            | Self::Sockets
             | Self::Addresses
             | Self::NetworkRoles
             | Self::Section => false,
@@ -146,8 +149,8 @@ macro_rules! keys {
 }
 
 use Kind::{
-    Address, Addresses, Choice, Count, Flag, Name, Names, NetworkRoles, Networks, Secret, Text, Time, Url,
-    Words,
+    Address, Addresses, Choice, Count, Flag, Name, Names, NetworkRoles, Networks, Secret, Sockets, Text,
+    Time, Url, Words,
 };
 
 keys! {
@@ -167,8 +170,9 @@ keys! {
     "dns" {
         "nameservers" Names, must, "", "[\"ns1.openova.io\", \"ns2.openova.io\", \"ns3.openova.io\"]", "NS of every zone; the first is the SOA MNAME";
         "hostmaster" Name, may, "", "\"hostmaster.openova.io\"", "SOA RNAME; hostmaster beside the first nameserver when left out";
-        "resolver" Address, may, "\"127.0.0.1:53\"", "", "resolver for the public view in audits; the nameservers' addresses come from the system's resolver";
-        "trust_anchor" Secret, may, "", "\"file:pools.ds\"", "DS records of the pools, one a line, to prove from; a pool without one is proved from its key in PowerDNS";
+        "resolver" Address, may, "\"127.0.0.1:53\"", "", "kept for later; walks ask authoritative servers only, and the nameservers' addresses come from the system's resolver";
+        "root_hints" Sockets, may, "[]", "[\"198.41.0.4\"]", "root servers from which the tree is walked, the public ones when left out; found servers are asked at the port of the first hint";
+        "trust_anchor" Secret, may, "", "\"file:pools.ds\"", "DS or DNSKEY records of the root and of pools, one a line, to prove from; a pool without one is proved from its key in PowerDNS, the public root from IANA's";
         "probe_allow" Networks, may, "[]", "[\"192.0.2.0/24\"]", "networks that probes may reach beyond public addresses";
         "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
         "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";

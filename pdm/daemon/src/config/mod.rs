@@ -106,6 +106,10 @@ pub struct Dns {
     pub hostmaster: ZoneName,
     /// Configured trust anchors by pool.
     pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
+    /// Root servers from which the tree is walked; the public ones when empty.
+    pub root_hints: Vec<SocketAddr>,
+    /// Trust anchor of the root.
+    pub root_anchor: BTreeSet<DsRecord>,
     /// Networks that probes may reach beyond public addresses.
     pub probe_allow: Vec<IpNet>,
     /// Where to ask the nameservers.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
 use toml::{Table, Value};
 use zeroize::Zeroizing;
@@ -133,9 +134,10 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
         names => Ok(names),
     });
     let hostmaster = r.get("hostmaster", value::name);
-    // Checked now, used once audits show the public view.
+    // Checked, and not used yet.
     r.get("resolver", value::address);
     let anchors = r.get("trust_anchor", |v| anchors(&secret(base)(v)?.text(env)?, pools));
+    let root_hints = r.get("root_hints", value::sockets);
     let probe_allow = r.get("probe_allow", value::networks);
     let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
     let glue = r.get("glue", value::addresses);
@@ -150,13 +152,16 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
     for name in maintenance.iter().flatten().filter(|n| !known.contains(n)) {
         r.problem("maintenance", format!("{name} is not among dns.nameservers"));
     }
+    let Anchors { root: root_anchor, pools: anchors } = anchors.unwrap_or_default();
     let nameservers = nameservers?;
     let first = nameservers.first()?;
     let beside = ZoneName::parse(&format!("hostmaster.{}", first.parent().as_ref().unwrap_or(first))).ok();
     Some(Dns {
         hostmaster: hostmaster.or(beside)?,
         nameservers,
-        anchors: anchors.unwrap_or_default(),
+        anchors,
+        root_hints: root_hints?,
+        root_anchor,
         probe_allow: probe_allow?,
         nameserver_addresses: nameserver_addresses?,
         glue: glue?,
@@ -164,28 +169,48 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
     })
 }
 
-/// Lines like `omani.works. 300 IN DS 12345 13 2 abcd...`.
-fn anchors(text: &str, pools: &[ZoneName]) -> Result<BTreeMap<ZoneName, BTreeSet<DsRecord>>, String> {
-    let mut all: BTreeMap<ZoneName, BTreeSet<DsRecord>> = BTreeMap::new();
+/// What a file of trust anchors holds.
+#[derive(Default)]
+struct Anchors {
+    root: BTreeSet<DsRecord>,
+    pools: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
+}
+
+/// Lines like `omani.works. 300 IN DS 12345 13 2 abcd...` or `. IN DNSKEY 257 3 8 ...`, as resolvers keep them.
+fn anchors(text: &str, pools: &[ZoneName]) -> Result<Anchors, String> {
+    let mut all = Anchors::default();
     for (index, line) in text.lines().enumerate() {
         let line = line.split(';').next().unwrap_or_default().trim();
         if line.is_empty() {
             continue;
         }
-        let at = |detail: String| format!("line {}: {detail}", index + 1);
-        let words: Vec<_> = line.split_ascii_whitespace().collect();
-        let ds = words.iter().position(|w| w.eq_ignore_ascii_case("DS"));
-        let ds = ds
-            .filter(|i| *i > 0)
-            .ok_or_else(|| at("this is not a DS record; write POOL. IN DS ...".into()))?;
-        let name = ZoneName::parse(words[0]).map_err(|e| at(e.to_string()))?;
-        if !pools.contains(&name) {
-            return Err(at(format!("{name} is not one of the pools")));
+        let (owner, record) = anchor(line).map_err(|e| format!("line {}: {e}", index + 1))?;
+        if owner == "." {
+            all.root.insert(record);
+            continue;
         }
-        let record = words[ds + 1..].join(" ").parse::<DsRecord>().map_err(|e| at(e.to_string()))?;
-        all.entry(name).or_default().insert(record);
+        let name = ZoneName::parse(owner).map_err(|e| format!("line {}: {e}", index + 1))?;
+        if !pools.contains(&name) {
+            return Err(format!("line {}: {name} is neither the root nor one of the pools", index + 1));
+        }
+        all.pools.entry(name).or_default().insert(record);
     }
     Ok(all)
+}
+
+/// The owner and the DS of one line.
+fn anchor(line: &str) -> Result<(&str, DsRecord), String> {
+    let words: Vec<_> = line.split_ascii_whitespace().collect();
+    let is = |kind: &str| words.iter().position(|w| w.eq_ignore_ascii_case(kind)).filter(|at| *at > 0);
+    if let Some(at) = is("DS") {
+        let record = words[at + 1..].join(" ").parse::<DsRecord>().map_err(|e| e.to_string())?;
+        return Ok((words[0], record));
+    }
+    let key = is("DNSKEY").and_then(|at| Dnskey::parse(&words[at + 1..].join(" ")));
+    let key = key.filter(Dnskey::is_entry_point).zip(Name::parse(words[0]));
+    let (key, owner) =
+        key.ok_or("this is neither a DS record nor an entry point's DNSKEY; write POOL. IN DS ...")?;
+    Ok((words[0], key.ds(&owner, DsDigest::Sha256)))
 }
 
 fn pool(mut r: Reader<'_>) -> Option<Pool> {

@@ -204,7 +204,13 @@ fn anchors_are_ds_records_of_the_pools() {
     let config = with(format!("; pools\nomani.works. 300 IN DS 1 13 2 {digest}\n")).unwrap();
     assert_eq!(config.dns.anchors.len(), 1);
     assert!(with(format!("other.works. IN DS 1 13 2 {digest}\n")).is_err());
-    assert!(with("omani.works. IN DNSKEY 257 3 13 AAAA\n".to_owned()).is_err());
+    assert!(with("omani.works. IN DNSKEY 256 3 13 AAAA\n".to_owned()).is_err());
+    assert!(config.dns.root_anchor.is_empty());
+    // A root.key as resolvers keep it.
+    let key = "GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edbkrSqQpF64cYbcB7wNcP+e+MAnLr+Wi9xMWyQLc8NAA==";
+    let config =
+        with(format!(". 86400 IN DNSKEY 257 3 13 {key} ;{{id = 1}}\n. IN DS 1 13 2 {digest}")).unwrap();
+    assert_eq!((config.dns.root_anchor.len(), config.dns.anchors.len()), (2, 0));
 }
 
 #[test]

@@ -88,13 +88,18 @@ pub fn choice<'a>(words: &'a [&'a str]) -> impl Fn(&Value) -> Read<String> + 'a 
     }
 }
 
+/// Addresses; without a port it is 53.
+pub fn sockets(value: &Value) -> Read<Vec<SocketAddr>> {
+    list(value, |v| text(v).and_then(|t| with_port(&t)))
+}
+
 /// Names with addresses; without a port it is 53.
 pub fn addresses(value: &Value) -> Read<BTreeMap<ZoneName, Vec<SocketAddr>>> {
     let table = value.as_table().ok_or_else(|| format!("a table is needed, not {}", kind(value)))?;
     let mut all = BTreeMap::new();
     for (key, value) in table {
         let owner = ZoneName::parse(key).map_err(|e| format!("{key:?}: {e}"))?;
-        all.insert(owner, list(value, |v| text(v).and_then(|t| with_port(&t)))?);
+        all.insert(owner, sockets(value)?);
     }
     Ok(all)
 }

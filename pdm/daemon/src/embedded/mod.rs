@@ -6,7 +6,7 @@ mod schema;
 mod state;
 mod supervise;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -123,6 +123,8 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             hostmaster: name("hostmaster")?,
             nameservers,
             anchors: BTreeMap::new(),
+            root_hints: Vec::new(),
+            root_anchor: BTreeSet::new(),
             probe_allow: addresses.iter().map(|ip| IpNet::from(*ip)).collect(),
             glue: by_name.clone(),
             nameserver_addresses: by_name,

@@ -71,7 +71,7 @@ impl Engine {
         let (anchor, anchor_name) = self.anchor(&allocation.pool).await?;
         let request = ProofRequest {
             zone: allocation.fqdn.clone(),
-            parent: allocation.pool.clone(),
+            parent: Some(allocation.pool.clone()),
             anchor,
             anchor_name: anchor_name.to_owned(),
             desired: self.desired(allocation),

@@ -20,9 +20,10 @@ use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
 use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
-use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, ZoneName};
+use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
 use pdm_ports::parent::DelegationChange;
 use pdm_ports::probe::{DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
 use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend};
 use pdm_server::edge::Peer;
@@ -106,6 +107,22 @@ impl DnsProbe for Nothing {
     }
 }
 
+#[async_trait]
+impl DelegationWalk for Nothing {
+    async fn parent(&self, _: &ZoneName) -> Result<ParentView, Fault> {
+        down()
+    }
+    async fn child(&self, _: &ZoneName, _: &[Server]) -> Vec<ChildAnswer> {
+        Vec::new()
+    }
+    async fn addresses(&self, _: &BTreeSet<ZoneName>) -> Result<Vec<Server>, Fault> {
+        down()
+    }
+    async fn rrset(&self, _: &str, _: &RecordType, _: &[Server]) -> Vec<RRsetAnswer> {
+        Vec::new()
+    }
+}
+
 /// The token is the role's word, with `-acme` behind it for the owner's scope.
 struct Words;
 
@@ -145,7 +162,13 @@ pub fn settings() -> Settings {
 
 pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
     let nothing = Arc::new(Nothing);
-    let parts = Parts { store, zones: nothing.clone(), parent: nothing.clone(), probe: nothing };
+    let parts = Parts {
+        store,
+        zones: nothing.clone(),
+        parent: nothing.clone(),
+        probe: nothing.clone(),
+        walk: nothing,
+    };
     let trusted = TrustedNetwork { cidr: "10.20.0.0/24".parse().unwrap(), role: "legacy".into() };
     App {
         engine: Engine::new(settings(), parts, TokenKey::new(&[7; 32])),
