@@ -1,0 +1,143 @@
+//! Observe, compare, write, observe: the one way in which every adapter applies a change.
+//!
+//! If the process dies anywhere here, the next call reads first and writes what is still missing. A write whose
+//! outcome is unknown is settled by reading: it counts as done when the vendor holds what was asked for.
+
+use async_trait::async_trait;
+use pdm_ports::registrar::{
+    Applied, Change, Credential, CurrentState, ModeCapability, NsTarget, Place, Registrar, TaskId,
+};
+use pdm_ports::{Class, Fault};
+
+use crate::admit::{admit, agrees, cannot};
+use crate::http::Wire;
+use crate::kind::Kind;
+
+/// What a write brought.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// The task to follow.
+    pub(crate) task: Option<TaskId>,
+    /// Side effects.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The part of an adapter that the flow drives.
+#[async_trait]
+pub(crate) trait Vendor: Registrar {
+    /// Its end of the client.
+    fn wire(&self) -> &Wire;
+    /// Refuse what only this vendor knows to be impossible. No calls.
+    fn refuse(&self, _change: &Change, _credential: &Credential) -> Result<(), Fault> {
+        Ok(())
+    }
+    /// Whether a state is ours to finish even though it agrees.
+    fn unfinished(&self, _state: &CurrentState) -> bool {
+        false
+    }
+    /// Write the difference between `before` and the change.
+    async fn write(
+        &self,
+        change: &Change,
+        before: &CurrentState,
+        credential: &Credential,
+    ) -> Result<Written, Fault>;
+}
+
+/// Apply a change.
+pub(crate) async fn apply<V: Vendor + ?Sized>(
+    vendor: &V,
+    change: &Change,
+    credential: &Credential,
+) -> Result<Applied, Fault> {
+    let capability = vendor.capability();
+    let change = admit(vendor.name(), capability, change)?;
+    vendor.refuse(&change, credential)?;
+    let mode = capability.mode(change.place.mode()).map_err(|why| cannot("mode-unsupported", why))?;
+    let wire = vendor.wire();
+    let _only_writer = wire.http.hold(wire.vendor, change.place.zone().as_str()).await;
+
+    let before = vendor.read(&change.place, credential).await?;
+    let unfinished = vendor.unfinished(&before);
+    if agrees(mode, &change, &before) && !unfinished {
+        return Ok(untouched(before, true));
+    }
+    if before.task.is_some() && !unfinished {
+        // Follow what is under way; a second change on top of it is refused by some vendors and lost by others.
+        return Ok(untouched(before, false));
+    }
+    check_ground(&change, &before)?;
+
+    let written = vendor.write(&change, &before, credential).await;
+    settle(vendor, mode, &change, credential, written).await
+}
+
+fn untouched(state: CurrentState, agrees: bool) -> Applied {
+    Applied { wrote: false, task: state.task.clone(), read_back: state, agrees, notes: Vec::new() }
+}
+
+async fn settle<V: Vendor + ?Sized>(
+    vendor: &V,
+    mode: &ModeCapability,
+    change: &Change,
+    credential: &Credential,
+    written: Result<Written, Fault>,
+) -> Result<Applied, Fault> {
+    let written = match written {
+        Ok(written) => written,
+        Err(fault) if matches!(fault.class, Class::Transient | Class::Protocol) => {
+            let Ok(state) = vendor.read(&change.place, credential).await else { return Err(fault) };
+            let done = agrees(mode, change, &state) && !vendor.unfinished(&state);
+            let under_way = state.task.is_some() && !vendor.unfinished(&state);
+            if !done && !under_way {
+                return Err(fault);
+            }
+            tracing::info!(registrar = vendor.id(), zone = %change.place.zone(), child = %change.place.child(),
+                code = fault.code, "a write whose outcome was unknown has taken place");
+            return Ok(Applied { wrote: true, ..untouched(state, done) });
+        }
+        Err(fault) => return Err(fault),
+    };
+    tracing::info!(registrar = vendor.id(), zone = %change.place.zone(), child = %change.place.child(),
+        "delegation written");
+    let state = vendor.read(&change.place, credential).await?;
+    let agrees = agrees(mode, change, &state) && !vendor.unfinished(&state);
+    Ok(Applied {
+        wrote: true,
+        task: written.task.or_else(|| state.task.clone()),
+        agrees,
+        read_back: state,
+        notes: written.notes,
+    })
+}
+
+/// What must hold there before anything is written.
+fn check_ground(change: &Change, before: &CurrentState) -> Result<(), Fault> {
+    if let Some(why) = &before.lock.blocks_changes {
+        return Err(Kind::DomainLocked.fault(format!("{} cannot be changed: {why}", change.place.zone())));
+    }
+    let Place::HostedParent { zone, child } = &change.place else { return Ok(()) };
+    if before.hosted == Some(false) {
+        let detail = format!("{zone} is not served by this vendor now; records there would have no effect");
+        return Err(Fault::new(Class::Rejected, "zone-not-hosted", detail));
+    }
+    let (adds, removes) = match &change.ns {
+        Some(NsTarget::Names { names, .. }) => (!names.is_empty(), names.is_empty()),
+        Some(NsTarget::Vendor(_)) | None => (false, false),
+    };
+    if adds && before.ns.is_empty() && !before.other_types.is_empty() {
+        let types: Vec<_> = before.other_types.iter().map(String::as_str).collect();
+        let detail = format!("{child} has records ({}) that a delegation would hide", types.join(", "));
+        return Err(Kind::Conflict.fault(detail));
+    }
+    let keeps_ds = match &change.ds {
+        Some((entries, _)) => !entries.is_empty(),
+        None => before.ds.as_ref().is_some_and(|held| !held.is_empty()),
+    };
+    let without_ns = removes || (before.ns.is_empty() && !adds);
+    if keeps_ds && without_ns {
+        let detail = format!("{child} would have a DS without NS; remove the DS first");
+        return Err(Fault::new(Class::Rejected, "ds-without-ns", detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What vendors say, in our words: one table from kind to class and code.
+
+use pdm_ports::{Class, Fault};
+
+/// What an error answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The credential is unknown, expired or wrongly signed.
+    InvalidCredentials,
+    /// The vendor admits only listed addresses.
+    IpNotAllowed,
+    /// The credential lacks a right.
+    InsufficientScope,
+    /// The account may not use the API.
+    AccountNotEligible,
+    /// The domain or zone is not there for this credential.
+    DomainNotInAccount,
+    /// Locked, expired or suspended.
+    DomainLocked,
+    /// A nameserver was refused.
+    InvalidNameserver,
+    /// Other records stand in the way.
+    Conflict,
+    /// What we wanted to create is there; only a read can say whether it is the same.
+    Exists,
+    /// Another change is under way.
+    InProgress,
+    /// Too many calls.
+    RateLimited,
+    /// The vendor has trouble.
+    Unavailable,
+    /// The vendor cannot do this.
+    Unsupported,
+    /// The vendor refused the request itself.
+    Refused,
+    /// The answer makes no sense.
+    Garbage,
+}
+
+impl Kind {
+    /// Class and code.
+    pub(crate) fn label(self) -> (Class, &'static str) {
+        match self {
+            Self::InvalidCredentials => (Class::Credential, "credential-invalid"),
+            Self::IpNotAllowed => (Class::Credential, "credential-address-not-allowed"),
+            Self::InsufficientScope => (Class::Credential, "credential-scope"),
+            Self::AccountNotEligible => (Class::Credential, "account-not-eligible"),
+            Self::DomainNotInAccount => (Class::NotOurs, "domain-not-in-account"),
+            Self::DomainLocked => (Class::Rejected, "domain-locked"),
+            Self::InvalidNameserver => (Class::Rejected, "nameserver-refused"),
+            Self::Conflict => (Class::NotOurs, "foreign-records"),
+            Self::Exists => (Class::Transient, "already-there"),
+            Self::InProgress => (Class::Transient, "change-in-progress"),
+            Self::RateLimited => (Class::RateLimited, "registrar-busy"),
+            Self::Unavailable => (Class::Transient, "registrar-unavailable"),
+            Self::Unsupported => (Class::Unsupported, "registrar-cannot"),
+            Self::Refused => (Class::Rejected, "registrar-refused"),
+            Self::Garbage => (Class::Protocol, "registrar-garbage"),
+        }
+    }
+
+    /// The fault.
+    pub(crate) fn fault(self, detail: impl Into<String>) -> Fault {
+        let (class, code) = self.label();
+        Fault::new(class, code, detail)
+    }
+}
+
+/// What a status means in a well-formed error whose own code is not in the vendor's table.
+pub(crate) fn by_status(status: u16) -> Kind {
+    match status {
+        401 => Kind::InvalidCredentials,
+        403 => Kind::InsufficientScope,
+        404 => Kind::DomainNotInAccount,
+        409 => Kind::InProgress,
+        429 => Kind::RateLimited,
+        500..=599 => Kind::Unavailable,
+        400..=499 => Kind::Refused,
+        _ => Kind::Garbage,
+    }
+}
+
+/// What a status means when the body is not the vendor's: a proxy or a firewall spoke. Only statuses that no
+/// proxy makes up differently are believed; a 404 of a lost proxy must not look like a missing domain.
+pub(crate) fn by_status_alone(status: u16) -> Kind {
+    match status {
+        401 => Kind::InvalidCredentials,
+        429 => Kind::RateLimited,
+        500..=599 => Kind::Unavailable,
+        _ => Kind::Garbage,
+    }
+}
+
+/// A piece of a vendor's text that may stand in a message: short, one line, printable.
+pub(crate) fn excerpt(text: &str) -> String {
+    let clean: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>();
+    clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}
