@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_model::{DsRecord, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Cannot, Capability, Change, CurrentState, DsEntry, DsForm, Glue, KeyData, ModeCapability, NsTarget, Operated,
-    Place,
+    Cannot, Capability, Change, CurrentState, DsEntry, DsForm, Glue, KeyData, ModeCapability, NsTarget,
+    Operated, Place,
 };
 use pdm_ports::{Class, Fault};
 
@@ -57,12 +57,7 @@ fn within(mode: &ModeCapability, ttl: Ttl) -> Ttl {
     mode.ttl.map_or(ttl, |(least, most)| Ttl::new(ttl.seconds().clamp(least, most)))
 }
 
-fn check_ns(
-    name: &str,
-    mode: &ModeCapability,
-    place: &Place,
-    target: &mut NsTarget,
-) -> Result<(), Fault> {
+fn check_ns(name: &str, mode: &ModeCapability, place: &Place, target: &mut NsTarget) -> Result<(), Fault> {
     let rejected = |code, detail: String| Err(Fault::new(Class::Rejected, code, detail));
     let apex = matches!(place, Place::RegistryApex { .. });
     let (names, ttl, glue) = match target {
@@ -83,7 +78,10 @@ fn check_ns(
     }
     if names.len() < mode.ns_min || names.len() > mode.ns_max {
         let (least, most) = (mode.ns_min, mode.ns_max);
-        return rejected("ns-count", format!("{name} takes {least} to {most} nameservers, not {}", names.len()));
+        return rejected(
+            "ns-count",
+            format!("{name} takes {least} to {most} nameservers, not {}", names.len()),
+        );
     }
     for inside in names.iter().filter(|ns| ns.is_at_or_below(place.child())) {
         let addresses = glue.get(inside).filter(|addresses| !addresses.is_empty());
@@ -102,7 +100,10 @@ fn check_ns(
             return Err(cannot("glue-unsupported", why));
         }
         if addresses.is_none() {
-            return rejected("glue-missing", format!("{inside} lies below the delegated name and has no address"));
+            return rejected(
+                "glue-missing",
+                format!("{inside} lies below the delegated name and has no address"),
+            );
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use pdm_ports::registrar::{
 use pdm_ports::{Class, Fault};
 
 use crate::admit::{admit, agrees, cannot};
-use crate::http::Wire;
+use crate::http::Http;
 use crate::kind::Kind;
 
 /// What a write brought.
@@ -25,8 +25,8 @@ pub(crate) struct Written {
 /// The part of an adapter that the flow drives.
 #[async_trait]
 pub(crate) trait Vendor: Registrar {
-    /// Its end of the client.
-    fn wire(&self) -> &Wire;
+    /// What all adapters share; it makes this call the only writer of a zone.
+    fn http(&self) -> &Http;
     /// Refuse what only this vendor knows to be impossible. No calls.
     fn refuse(&self, _change: &Change, _credential: &Credential) -> Result<(), Fault> {
         Ok(())
@@ -54,8 +54,7 @@ pub(crate) async fn apply<V: Vendor + ?Sized>(
     let change = admit(vendor.name(), capability, change)?;
     vendor.refuse(&change, credential)?;
     let mode = capability.mode(change.place.mode()).map_err(|why| cannot("mode-unsupported", why))?;
-    let wire = vendor.wire();
-    let _only_writer = wire.http.hold(wire.vendor, change.place.zone().as_str()).await;
+    let _only_writer = vendor.http().hold(vendor.id(), change.place.zone().as_str()).await;
 
     let before = vendor.read(&change.place, credential).await?;
     let unfinished = vendor.unfinished(&before);

@@ -201,7 +201,8 @@ impl Wire {
                 && url.query().is_none()
         });
         if !base.is_empty() && !plain {
-            let detail = format!("the base URL of {vendor} must be http(s):// and a host, without user or query");
+            let detail =
+                format!("the base URL of {vendor} must be http(s):// and a host, without user or query");
             return Err(Fault::new(Class::Rejected, "registrar-url", detail));
         }
         let calls = options.calls_per_minute.unwrap_or(capability.calls_per_minute);
@@ -270,7 +271,8 @@ impl Wire {
     }
 
     fn limited(&self, wait: Duration) -> Fault {
-        let detail = format!("{} allows no more calls with this credential for now; nothing was sent", self.vendor);
+        let detail =
+            format!("{} allows no more calls with this credential for now; nothing was sent", self.vendor);
         Fault { retry_after: Some(wait), ..Kind::RateLimited.fault(detail) }
     }
 

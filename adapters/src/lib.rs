@@ -5,16 +5,10 @@
 //! ([`http`]). Secrets travel in headers or POST bodies only.
 
 mod admit;
-mod cloudflare;
-mod dynadot;
 mod flow;
-mod godaddy;
 pub mod http;
 mod kind;
-mod namecheap;
-mod ovh;
 mod redact;
-mod xml;
 
 use std::sync::Arc;
 
@@ -29,16 +23,24 @@ pub struct Entry {
     pub id: &'static str,
     /// Makes its adapter.
     pub make: fn(&Arc<Http>, &Options) -> Result<Arc<dyn Registrar>, Fault>,
+    /// What it was tried against.
+    pub evidence: Evidence,
 }
 
-/// All vendors.
-pub const REGISTRARS: &[Entry] = &[
-    Entry { id: "cloudflare", make: cloudflare::make },
-    Entry { id: "dynadot", make: dynadot::make },
-    Entry { id: "godaddy", make: godaddy::make },
-    Entry { id: "namecheap", make: namecheap::make },
-    Entry { id: "ovh", make: ovh::make },
-];
+/// What an adapter was tried against, besides its vendor's documents.
+pub struct Evidence {
+    /// What plays the vendor in the conformance suite.
+    pub suite: &'static str,
+    /// An independent client that works against the same simulator; none when there is none.
+    pub client: Option<&'static str>,
+    /// A live account; none when nobody had one.
+    pub live: Option<&'static str>,
+    /// What only a live account can settle.
+    pub open: &'static str,
+}
+
+/// All vendors, sorted by id.
+pub const REGISTRARS: &[Entry] = &[];
 
 /// The adapter of a vendor; none when there is no such vendor.
 #[must_use]
