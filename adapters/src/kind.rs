@@ -1,5 +1,6 @@
 //! What vendors say, in our words: one table from kind to class and code.
 
+use pdm_model::{Timestamp, ZoneName};
 use pdm_ports::{Class, Fault};
 
 /// What an error answer means.
@@ -96,4 +97,17 @@ pub(crate) fn excerpt(text: &str) -> String {
     let clean: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect::<String>();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A nameserver's name in a vendor's answer.
+pub(crate) fn host(vendor: &str, text: &str) -> Result<ZoneName, Fault> {
+    ZoneName::parse(text).map_err(|error| {
+        Kind::Garbage
+            .fault(format!("{vendor} holds a nameserver \"{}\" that is none: {error}", excerpt(text)))
+    })
+}
+
+/// A time as most vendors write it (RFC 3339); none when it is not one.
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
+    text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
 }

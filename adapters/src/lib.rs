@@ -5,6 +5,7 @@
 //! ([`http`]). Secrets travel in headers or POST bodies only.
 
 mod admit;
+mod cloudflare;
 mod flow;
 pub mod http;
 mod kind;
@@ -40,7 +41,16 @@ pub struct Evidence {
 }
 
 /// All vendors, sorted by id.
-pub const REGISTRARS: &[Entry] = &[];
+pub const REGISTRARS: &[Entry] = &[Entry {
+    id: "cloudflare",
+    make: cloudflare::make,
+    evidence: Evidence {
+        suite: "simulator",
+        client: Some("octodns-cloudflare"),
+        live: None,
+        open: "the codes for NS beside A or CNAME",
+    },
+}];
 
 /// The adapter of a vendor; none when there is no such vendor.
 #[must_use]

@@ -1,4 +1,5 @@
 //! Every adapter and mode under one suite, against a vendor that keeps state and misbehaves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
 
+mod cloudflare;
 mod suite;

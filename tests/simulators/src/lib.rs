@@ -6,6 +6,7 @@
 mod server;
 mod wire;
 
+pub mod cloudflare;
 pub mod dnssec;
 
 pub use server::{Call, Simulator, Trouble, When};

@@ -267,7 +267,7 @@ impl dyn Parent + '_ {
 
 /// One test per check for one vendor in one mode; `$start` is an `async fn` that makes a fresh [`Parent`].
 macro_rules! suite {
-    ($name:ident, $start:path) => {
+    ($name:ident, $start:ident) => {
         mod $name {
             crate::suite::each! { $start;
                 checks: good_credential bad_credential foreign_credential apply_then_observe twice_is_one_write
@@ -285,11 +285,11 @@ macro_rules! suite {
 }
 
 macro_rules! each {
-    ($start:path; $file:ident: $($check:ident)*) => {
+    ($start:ident; $file:ident: $($check:ident)*) => {
         $(
             #[tokio::test]
             async fn $check() {
-                crate::suite::$file::$check(&$start().await).await;
+                crate::suite::$file::$check(&super::$start().await).await;
             }
         )*
     };
