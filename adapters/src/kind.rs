@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Exists,
     /// Another change is under way.
     InProgress,
+    /// The time in a signed call was too far from the vendor's.
+    ClockSkew,
     /// Too many calls.
     RateLimited,
     /// The vendor has trouble.
@@ -52,6 +54,7 @@ impl Kind {
             Self::Conflict => (Class::NotOurs, "foreign-records"),
             Self::Exists => (Class::Transient, "already-there"),
             Self::InProgress => (Class::Transient, "change-in-progress"),
+            Self::ClockSkew => (Class::Transient, "clock-skew"),
             Self::RateLimited => (Class::RateLimited, "registrar-busy"),
             Self::Unavailable => (Class::Transient, "registrar-unavailable"),
             Self::Unsupported => (Class::Unsupported, "registrar-cannot"),

@@ -9,6 +9,7 @@ mod cloudflare;
 mod flow;
 pub mod http;
 mod kind;
+mod ovh;
 mod redact;
 
 use std::sync::Arc;
@@ -41,16 +42,28 @@ pub struct Evidence {
 }
 
 /// All vendors, sorted by id.
-pub const REGISTRARS: &[Entry] = &[Entry {
-    id: "cloudflare",
-    make: cloudflare::make,
-    evidence: Evidence {
-        suite: "simulator",
-        client: Some("octodns-cloudflare"),
-        live: None,
-        open: "the codes for NS beside A or CNAME",
+pub const REGISTRARS: &[Entry] = &[
+    Entry {
+        id: "cloudflare",
+        make: cloudflare::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("octodns-cloudflare"),
+            live: None,
+            open: "the codes for NS beside A or CNAME",
+        },
     },
-}];
+    Entry {
+        id: "ovh",
+        make: ovh::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("ovh (the vendor's own)"),
+            live: None,
+            open: "names of tasks that change DS; when exactly `isDeployed` turns",
+        },
+    },
+];
 
 /// The adapter of a vendor; none when there is no such vendor.
 #[must_use]

@@ -77,7 +77,8 @@ impl Domain {
     /// OVH signs the zone itself and keeps the DS out of our sight.
     fn signed_by_vendor(&self) -> bool {
         let off = ["disabled", "not_supported"];
-        self.name_server_type != EXTERNAL && self.dnssec_state.as_deref().is_some_and(|state| !off.contains(&state))
+        self.name_server_type != EXTERNAL
+            && self.dnssec_state.as_deref().is_some_and(|state| !off.contains(&state))
     }
 }
 
@@ -99,7 +100,11 @@ pub(super) fn calls(domain: &ZoneName) -> Vec<(&'static str, String)> {
     .into()
 }
 
-pub(super) async fn domain(client: &Client, domain: &ZoneName, credential: &Credential) -> Result<Domain, Fault> {
+pub(super) async fn domain(
+    client: &Client,
+    domain: &ZoneName,
+    credential: &Credential,
+) -> Result<Domain, Fault> {
     client.send(credential, Method::GET, &format!("/domain/{domain}"), None).await?.json()
 }
 
@@ -109,7 +114,8 @@ async fn each<T: serde::de::DeserializeOwned>(
     query: &str,
     credential: &Credential,
 ) -> Result<Vec<T>, Fault> {
-    let ids: Vec<u64> = client.send(credential, Method::GET, &format!("{path}{query}"), None).await?.json()?;
+    let ids: Vec<u64> =
+        client.send(credential, Method::GET, &format!("{path}{query}"), None).await?.json()?;
     let mut found = Vec::new();
     for id in ids {
         found.push(client.send(credential, Method::GET, &format!("{path}/{id}"), None).await?.json()?);
@@ -117,7 +123,11 @@ async fn each<T: serde::de::DeserializeOwned>(
     Ok(found)
 }
 
-pub(super) async fn read(client: &Client, name: &ZoneName, credential: &Credential) -> Result<CurrentState, Fault> {
+pub(super) async fn read(
+    client: &Client,
+    name: &ZoneName,
+    credential: &Credential,
+) -> Result<CurrentState, Fault> {
     let domain = domain(client, name, credential).await?;
     let path = format!("/domain/{name}");
     let servers: Vec<NameServer> = each(client, &format!("{path}/nameServer"), "", credential).await?;
@@ -181,7 +191,8 @@ pub(super) async fn write(
         }
         Some(NsTarget::Names { names, .. }) => {
             if before.ds.is_none() {
-                let detail = format!("OVH signs {name} now: remove its DS and wait for its TTL before the NS change");
+                let detail =
+                    format!("OVH signs {name} now: remove its DS and wait for its TTL before the NS change");
                 return Err(Fault::new(Class::Rejected, "ds-first", detail));
             }
             if vendor {
@@ -229,9 +240,12 @@ pub(super) async fn task(
     task: &TaskId,
     credential: &Credential,
 ) -> Result<TaskStatus, Fault> {
-    let id: u64 =
-        task.0.parse().map_err(|_| Fault::new(Class::Rejected, "no-such-task", "a task of OVH is a number"))?;
-    let task: Task = client.send(credential, Method::GET, &format!("/domain/{name}/task/{id}"), None).await?.json()?;
+    let id: u64 = task
+        .0
+        .parse()
+        .map_err(|_| Fault::new(Class::Rejected, "no-such-task", "a task of OVH is a number"))?;
+    let task: Task =
+        client.send(credential, Method::GET, &format!("/domain/{name}/task/{id}"), None).await?.json()?;
     Ok(status(&task))
 }
 
@@ -240,6 +254,8 @@ fn status(task: &Task) -> TaskStatus {
     match task.status.as_str() {
         "done" => TaskStatus::Done,
         "todo" | "doing" => TaskStatus::Running { stage: task.status.clone() },
-        other => TaskStatus::Failed { reason: format!("{} ended as {}: {comment}", task.function, kind::excerpt(other)) },
+        other => TaskStatus::Failed {
+            reason: format!("{} ended as {}: {comment}", task.function, kind::excerpt(other)),
+        },
     }
 }

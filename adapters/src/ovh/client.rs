@@ -156,9 +156,6 @@ mod tests {
         );
         let url = "https://eu.api.ovh.com/1.0/domain/acme.com/nameServers/update";
         let body = r#"{"nameServers":[{"host":"ns1.sov.example"},{"host":"ns2.sov.example"}]}"#;
-        assert_eq!(
-            sign("as", "ck", "POST", url, body, time),
-            "$1$89cdeac46ea7e23a79293ea0ff002d7e55099780"
-        );
+        assert_eq!(sign("as", "ck", "POST", url, body, time), "$1$89cdeac46ea7e23a79293ea0ff002d7e55099780");
     }
 }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use pdm_model::ZoneName;
 use pdm_ports::Fault;
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, ModeCapability,
-    Passport, Place, Registrar, TaskId, TaskStatus,
+    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue,
+    ModeCapability, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -194,10 +194,19 @@ impl Vendor for Ovh {
         state.task == Some(TaskId(zone::REFRESH.into()))
     }
 
-    async fn write(&self, change: &Change, before: &CurrentState, credential: &Credential) -> Result<Written, Fault> {
+    async fn write(
+        &self,
+        change: &Change,
+        before: &CurrentState,
+        credential: &Credential,
+    ) -> Result<Written, Fault> {
         match &change.place {
-            Place::RegistryApex { domain } => apex::write(&self.client, domain, change, before, credential).await,
-            Place::HostedParent { zone, child } => zone::write(&self.client, zone, child, change, credential).await,
+            Place::RegistryApex { domain } => {
+                apex::write(&self.client, domain, change, before, credential).await
+            }
+            Place::HostedParent { zone, child } => {
+                zone::write(&self.client, zone, child, change, credential).await
+            }
         }
     }
 }
@@ -217,13 +226,15 @@ fn missing(rules: &[Rule], calls: &[(&str, String)]) -> Option<String> {
 
 fn covers(rule: &str, path: &str) -> bool {
     let Some((head, tail)) = rule.split_once('*') else { return rule == path };
-    path.strip_prefix(head)
-        .is_some_and(|rest| tail.is_empty() || (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| covers(tail, rest))))
+    path.strip_prefix(head).is_some_and(|rest| {
+        tail.is_empty() || (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| covers(tail, rest)))
+    })
 }
 
 /// Why something is not there, or the fault when that is not the reason.
 fn absent(how: &str, fault: Fault) -> Result<String, Fault> {
-    let absent = [Kind::DomainNotInAccount, Kind::InsufficientScope].map(|kind| kind.label().1).contains(&fault.code);
+    let absent =
+        [Kind::DomainNotInAccount, Kind::InsufficientScope].map(|kind| kind.label().1).contains(&fault.code);
     if absent { Ok(format!("not {how} at OVH for this credential ({})", fault.code)) } else { Err(fault) }
 }
 

@@ -163,7 +163,8 @@ pub(super) async fn write(
             }
         }
         for ns in missing {
-            let body = json!({"fieldType": "NS", "subDomain": label, "target": ns.dotted(), "ttl": ttl.seconds()});
+            let body =
+                json!({"fieldType": "NS", "subDomain": label, "target": ns.dotted(), "ttl": ttl.seconds()});
             client.send(credential, Method::POST, &format!("{path}/record"), Some(&body)).await?;
         }
         for id in spare {
@@ -174,7 +175,11 @@ pub(super) async fn write(
     Ok(Written::default())
 }
 
-pub(super) async fn task(client: &Client, zone: &ZoneName, credential: &Credential) -> Result<TaskStatus, Fault> {
+pub(super) async fn task(
+    client: &Client,
+    zone: &ZoneName,
+    credential: &Credential,
+) -> Result<TaskStatus, Fault> {
     if deployed(client, zone, credential).await? {
         return Ok(TaskStatus::Done);
     }

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
 
 mod cloudflare;
+mod ovh;
 mod suite;

@@ -8,6 +8,7 @@ mod wire;
 
 pub mod cloudflare;
 pub mod dnssec;
+pub mod ovh;
 
 pub use server::{Call, Simulator, Trouble, When};
 pub use wire::{Reply, Request};
