@@ -5,6 +5,7 @@ use pdm_ports::{Class, Fault};
 
 /// What an error answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code)] // the table is whole; not every vendor says everything
 pub(crate) enum Kind {
     /// The credential is unknown, expired or wrongly signed.
     InvalidCredentials,

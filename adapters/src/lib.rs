@@ -19,12 +19,15 @@ use pdm_ports::registrar::Registrar;
 
 pub use http::{Http, Options};
 
+/// What making an adapter comes to.
+pub type Made = Result<Arc<dyn Registrar>, Fault>;
+
 /// One vendor in the table.
 pub struct Entry {
     /// Stable kebab-case id.
     pub id: &'static str,
     /// Makes its adapter.
-    pub make: fn(&Arc<Http>, &Options) -> Result<Arc<dyn Registrar>, Fault>,
+    pub make: fn(&Arc<Http>, &Options) -> Made,
     /// What it was tried against.
     pub evidence: Evidence,
 }
@@ -48,7 +51,7 @@ pub const REGISTRARS: &[Entry] = &[
         make: cloudflare::make,
         evidence: Evidence {
             suite: "simulator",
-            client: Some("octodns-cloudflare"),
+            client: None,
             live: None,
             open: "the codes for NS beside A or CNAME",
         },
@@ -58,7 +61,7 @@ pub const REGISTRARS: &[Entry] = &[
         make: ovh::make,
         evidence: Evidence {
             suite: "simulator",
-            client: Some("ovh (the vendor's own)"),
+            client: None,
             live: None,
             open: "names of tasks that change DS; when exactly `isDeployed` turns",
         },
@@ -67,6 +70,6 @@ pub const REGISTRARS: &[Entry] = &[
 
 /// The adapter of a vendor; none when there is no such vendor.
 #[must_use]
-pub fn registrar(id: &str, http: &Arc<Http>, options: &Options) -> Option<Result<Arc<dyn Registrar>, Fault>> {
+pub fn registrar(id: &str, http: &Arc<Http>, options: &Options) -> Option<Made> {
     REGISTRARS.iter().find(|entry| entry.id == id).map(|entry| (entry.make)(http, options))
 }

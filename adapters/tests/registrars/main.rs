@@ -3,4 +3,5 @@
 
 mod cloudflare;
 mod ovh;
+mod page;
 mod suite;
