@@ -42,3 +42,4 @@ docs:
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-model --test generated
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-dnssec --test rolls the_page
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-adapters --test registrars page
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-auditor --lib the_page_is

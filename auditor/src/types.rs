@@ -45,7 +45,9 @@ pub(crate) mod number {
     pub(crate) const CDNSKEY: u16 = 60;
     pub(crate) const NSEC3PARAM: u16 = 51;
     pub(crate) const PTR: u16 = 12;
+    pub(crate) const AXFR: u16 = 252;
     pub(crate) const CAA: u16 = 257;
+    pub(crate) const HINFO: u16 = 13;
 }
 
 /// The number of a type; `TYPE1234` is read as RFC 3597 writes it. `None` for a mnemonic that is not in the table.

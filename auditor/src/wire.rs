@@ -58,6 +58,29 @@ impl Question {
         Self { name, rtype, octets, form: Form::default() }
     }
 
+    /// The same question in another form.
+    pub(crate) fn with(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// The same question with its letters in alternating case, to see whether the server minds.
+    pub(crate) fn spelled_oddly(mut self) -> Self {
+        let name = self.name.wire().len();
+        // Length octets are below 64, where no letters are.
+        for octet in self.octets.iter_mut().take(name).step_by(2) {
+            octet.make_ascii_uppercase();
+        }
+        self
+    }
+
+    /// The same question in class CH, where servers speak of themselves.
+    pub(crate) fn in_chaos(mut self) -> Self {
+        let class = self.octets.len() - 1;
+        self.octets[class] = 3;
+        self
+    }
+
     /// Append the query with this `id`.
     pub(crate) fn write(&self, id: u16, into: &mut Vec<u8>) {
         into.extend(id.to_be_bytes());
@@ -77,6 +100,11 @@ impl Question {
             }
             None => into.extend([0, 0]),
         }
+    }
+
+    /// True when `reply` repeats the question octet for octet, as it was spelled.
+    pub(crate) fn is_echoed_by(&self, reply: &[u8]) -> bool {
+        reply.get(HEADER..HEADER + self.octets.len()) == Some(&self.octets[..])
     }
 
     /// True when `reply` is a response to this question asked with `id`.

@@ -71,8 +71,8 @@ impl Default for WalkSettings {
 
 /// Walks the tree.
 pub struct Walker {
-    net: Net,
-    map: Map,
+    pub(crate) net: Net,
+    pub(crate) map: Map,
 }
 
 impl std::fmt::Debug for Walker {
@@ -116,7 +116,7 @@ impl Walker {
 }
 
 /// A walk that takes longer than it may is a fault that goes away by itself, or not.
-async fn in_time<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let late = || Fault::transient("walk-late", format!("the walk took more than {} s", DEADLINE.as_secs()));
     tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| Err(late()))
 }

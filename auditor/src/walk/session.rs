@@ -53,10 +53,22 @@ pub(crate) struct Heard {
     pub(crate) millis: u32,
 }
 
+/// Where answers come from.
+enum Source<'a> {
+    Net(&'a Net),
+    /// From what was kept, and from nowhere else.
+    Kept,
+    #[cfg(test)]
+    Script(&'a Script<'a>),
+}
+
+/// Answers one query at one server; for tests.
+#[cfg(test)]
+pub(crate) type Script<'a> = dyn Fn(SocketAddr, Transport, &[u8]) -> Result<Vec<u8>, String> + Sync + 'a;
+
 /// One walk.
 pub(crate) struct Session<'a> {
-    /// None when it goes over what was kept.
-    net: Option<&'a Net>,
+    source: Source<'a>,
     pub(crate) begun: Timestamp,
     heard: Mutex<BTreeMap<Key, Heard>>,
     budget: Mutex<u32>,
@@ -65,7 +77,21 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn live(net: &'a Net, budget: u32) -> Self {
         let begun = (net.clock)();
-        Self { net: Some(net), begun, heard: Mutex::default(), budget: Mutex::new(budget) }
+        Self { source: Source::Net(net), begun, heard: Mutex::default(), budget: Mutex::new(budget) }
+    }
+
+    pub(crate) fn replay(begun: Timestamp, heard: BTreeMap<Key, Heard>) -> Self {
+        Self { source: Source::Kept, begun, heard: Mutex::new(heard), budget: Mutex::new(0) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn scripted(begun: Timestamp, script: &'a Script<'a>) -> Self {
+        Self { source: Source::Script(script), begun, heard: Mutex::default(), budget: Mutex::new(5000) }
+    }
+
+    /// Everything that was asked and heard.
+    pub(crate) fn into_heard(self) -> BTreeMap<Key, Heard> {
+        self.heard.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was heard of one question, if it was asked.
@@ -124,7 +150,7 @@ impl<'a> Session<'a> {
 
     /// One question that other walks may have asked a moment ago: about zones far above the one that is looked at.
     pub(crate) async fn ask_shared(&self, server: SocketAddr, question: &Question) -> Heard {
-        let Some(net) = self.net else { return self.one_whole(server, question).await };
+        let Source::Net(net) = self.source else { return self.one_whole(server, question).await };
         let shared = key(server, Transport::Udp, question);
         {
             let kept = net.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +185,18 @@ impl<'a> Session<'a> {
 
     async fn exchange(&self, server: SocketAddr, transport: Transport, questions: &[Question]) -> Vec<Heard> {
         let none = |why: &str| questions.iter().map(|_| self.silence(why.to_owned())).collect();
-        let Some(net) = self.net else { return none("this was not asked when the audit was recorded") };
+        let net = match self.source {
+            Source::Net(net) => net,
+            Source::Kept => return none("this was not asked when the audit was recorded"),
+            #[cfg(test)]
+            Source::Script(script) => {
+                let one = |question: &Question| {
+                    let query = key(server, transport, question).query;
+                    Heard { reply: script(server, transport, &query), at: self.begun, millis: 1 }
+                };
+                return questions.iter().map(one).collect();
+            }
+        };
         let count = u32::try_from(questions.len()).unwrap_or(u32::MAX);
         {
             let mut left = self.budget.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod allocation;
+pub mod audit;
 pub mod audit_log;
 pub mod canonical;
 pub mod delegation;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::ZoneName;
 use crate::time::Ttl;
 
@@ -17,7 +19,8 @@ pub enum DriftPolicy {
 }
 
 /// The TTLs PDM writes. Waits follow what was seen in the DNS, never these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Ttls {
     /// The six names.
     pub address: Ttl,

@@ -1,5 +1,6 @@
 //! The ports of pool-domain-manager: traits only, no technology. The engine runs whole on any implementation.
 
+pub mod audit;
 pub mod fault;
 pub mod parent;
 pub mod probe;
@@ -8,6 +9,7 @@ pub mod store;
 pub mod walk;
 pub mod zone;
 
+pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
 pub use parent::{DelegationChange, ParentSide};
 pub use probe::{DnsProbe, KeysSeen, ProofRequest, Server};

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use pdm_model::{DsRecord, NotProved, Proof, RRset, Timestamp, Ttl, ZoneName};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 
 /// One address to ask, and the nameserver names behind it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Server {
     /// Nameserver names, or the PowerDNS instance.
     pub names: Vec<String>,

@@ -1,0 +1,25 @@
+//! CONSISTENCY06: nameservers name different masters.
+
+use pdm_model::audit::Severity::Notice;
+
+use super::shared::differs;
+use crate::audit::facts::Facts;
+use crate::audit::found::{Check, Duty, Found, Needs};
+
+pub(super) const CHECK: Check = Check {
+    id: "CONSISTENCY06",
+    alias: "Consistency06",
+    title: "nameservers name different masters",
+    severity: "notice when the MNAME of the SOA differs",
+    explanation: "It shows that the servers do not have the same data.",
+    fix: "bring the servers to the same data",
+    repair: false,
+    duty: Duty::Servers,
+    needs: Needs::Servers,
+    because: &[],
+    run,
+};
+
+fn run(facts: &Facts, found: &mut Found<'_>) {
+    differs(facts, found, Notice, "MNAME", |soa| soa.mname.to_string());
+}
