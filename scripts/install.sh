@@ -8,6 +8,8 @@ command -v pdns_server >/dev/null 2>&1 || [ -x /usr/sbin/pdns_server ] || need="
 command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need bind9-dnsutils"
 [ -x /usr/sbin/unbound ] || need="$need unbound"
 [ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 ] || need="$need libfaketime"
+[ -x /usr/sbin/named ] || need="$need bind9"
+[ -x /usr/sbin/knotd ] || need="$need knot"
 command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
@@ -31,4 +33,6 @@ if [ -d /run/systemd/system ]; then
     case $need in *pdns-server*) $root systemctl disable --quiet pdns.service || true ;; esac
     case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
     case $need in *unbound*) $root systemctl disable --quiet unbound.service || true ;; esac
+    case "$need " in *" bind9 "*) $root systemctl disable --quiet named.service || true ;; esac
+    case $need in *knot*) $root systemctl disable --quiet knot.service || true ;; esac
 fi

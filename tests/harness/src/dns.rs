@@ -98,3 +98,30 @@ pub fn must_validate(at: SocketAddr, anchor: &Path, root: &str, name: &str, rtyp
     let said = delv(at, anchor, root, name, rtype);
     assert!(said.contains("fully validated"), "delv {name} {rtype}: {said}");
 }
+
+/// All records of a zone by transfer, one a line, in order, without the SOA.
+///
+/// # Panics
+/// When `dig` fails or the server does not hand the zone out.
+#[must_use]
+pub fn transfer(at: SocketAddr, zone: &str) -> Vec<String> {
+    let mut dig = command("dig", at);
+    dig.args(["+noall", "+answer", "+onesoa", "+time=5", zone, "AXFR"]);
+    let text = run(&mut dig).expect("dig");
+    assert!(text.contains("SOA"), "no transfer of {zone}: {text}");
+    let words = |line: &str| line.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<_> = text.lines().map(words).filter(|line| !line.contains(" IN SOA ")).collect();
+    lines.sort();
+    lines
+}
+
+/// Send an update as `nsupdate` does, signed with a key `algorithm:name:secret`.
+///
+/// # Errors
+/// What `nsupdate` says when the server refuses.
+pub fn update(at: SocketAddr, key: &str, zone: &str, commands: &[String]) -> Result<String, String> {
+    let script = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
+    let text = format!("server {} {}\nzone {zone}\n{}\nsend\n", at.ip(), at.port(), commands.join("\n"));
+    std::fs::write(script.path(), text).map_err(|e| e.to_string())?;
+    run(Command::new("nsupdate").args(["-t", "10", "-y", key]).arg(script.path()))
+}

@@ -12,6 +12,7 @@
 //! dns       dig and delv                            daemon    `pdm serve` and `pdm up`
 //! story     one line per verb                       client    a client that repeats until it is answered
 //! world     all of it, put together                 truth     is what is there what should be there?
+//! primary   BIND and Knot that take dynamic updates
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a harness that cannot go on ends the test
 
@@ -24,6 +25,7 @@ pub mod http;
 pub mod net;
 pub mod postgres;
 pub mod powerdns;
+pub mod primary;
 pub mod story;
 pub mod truth;
 pub mod wait;
