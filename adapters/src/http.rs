@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use ipnet::IpNet;
+use pdm_model::Timestamp;
 use pdm_ports::registrar::{Capability, Credential};
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
@@ -17,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::gate::Gate;
 use crate::kind::{Kind, excerpt};
 use crate::redact::redact;
 
@@ -38,6 +41,16 @@ pub struct Options {
     pub patience: Duration,
     /// Other limits than the vendor's.
     pub calls_per_minute: Option<u32>,
+    /// Special addresses that a server named in a credential may have. Public addresses need no leave.
+    pub allowed: Vec<IpNet>,
+    /// The clock that signs where the protocol wants the time of this machine.
+    pub now: fn() -> Timestamp,
+}
+
+/// Signatures with a time in them are made for servers that look at their own clock, so it is the machine's.
+#[expect(clippy::disallowed_methods, reason = "no store's time is near enough for a signature")]
+fn wall_clock() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
 }
 
 impl Default for Options {
@@ -47,6 +60,8 @@ impl Default for Options {
             timeout: Duration::from_secs(20),
             patience: Duration::from_secs(10),
             calls_per_minute: None,
+            allowed: Vec::new(),
+            now: wall_clock,
         }
     }
 }
@@ -72,13 +87,25 @@ impl Http {
     /// # Errors
     /// When no client can be made, which is a fault of the build or of the machine.
     pub fn new() -> Result<Arc<Self>, Fault> {
+        Self::build(|client| client)
+    }
+
+    /// A client for servers that users name: what a name resolves to is judged when it is connected to.
+    pub(crate) fn guarded(gate: Gate) -> Result<Arc<Self>, Fault> {
+        Self::build(|client| client.dns_resolver(Arc::new(gate)).no_proxy())
+    }
+
+    fn build(
+        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Arc<Self>, Fault> {
         // A second call finds the provider in place, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(Duration::from_secs(5))
-            .user_agent(concat!("pool-domain-manager/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("pool-domain-manager/", env!("CARGO_PKG_VERSION")));
+        let client = more(client)
             .build()
             .map_err(|error| Fault::new(Class::Bug, "registrar-client", error.without_url().to_string()))?;
         let mut salt = [0; 32];
@@ -329,6 +356,11 @@ impl Answer {
             let place = format!("line {} column {}", error.line(), error.column());
             self.garbage(&format!("no JSON of the expected shape ({place})"))
         })
+    }
+
+    /// Success is told without a body or with JSON; a page for people is no success.
+    pub(crate) fn nothing_or_json(&self) -> Result<(), Fault> {
+        if self.body.is_empty() { Ok(()) } else { self.json::<serde::de::IgnoredAny>().map(|_| ()) }
     }
 
     /// It made no sense.

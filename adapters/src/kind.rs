@@ -111,6 +111,11 @@ pub(crate) fn host(vendor: &str, text: &str) -> Result<ZoneName, Fault> {
     })
 }
 
+/// A name as vendors write it inside their zone: `sub` of `sub.acme.example`.
+pub(crate) fn label<'a>(zone: &ZoneName, child: &'a ZoneName) -> &'a str {
+    child.as_str().strip_suffix(zone.as_str()).map_or(child.as_str(), |head| head.trim_end_matches('.'))
+}
+
 /// A time as most vendors write it (RFC 3339); none when it is not one.
 pub(crate) fn time(text: &str) -> Option<Timestamp> {
     text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))

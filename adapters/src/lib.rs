@@ -7,10 +7,15 @@
 mod admit;
 mod cloudflare;
 mod flow;
+mod gate;
+mod godaddy;
 pub mod http;
 mod kind;
+mod namecheap;
 mod ovh;
+mod powerdns;
 mod redact;
+mod rfc2136;
 
 use std::sync::Arc;
 
@@ -57,6 +62,26 @@ pub const REGISTRARS: &[Entry] = &[
         },
     },
     Entry {
+        id: "godaddy",
+        make: godaddy::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("GoDaddyPy"),
+            live: None,
+            open: "whether an ordinary account may use v2 for DS; whether v3 removes NS records of a delegation",
+        },
+    },
+    Entry {
+        id: "namecheap",
+        make: namecheap::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("PyNamecheap"),
+            live: None,
+            open: "whether a new NS set always clears the DS at the registry",
+        },
+    },
+    Entry {
         id: "ovh",
         make: ovh::make,
         evidence: Evidence {
@@ -64,6 +89,21 @@ pub const REGISTRARS: &[Entry] = &[
             client: None,
             live: None,
             open: "names of tasks that change DS; when exactly `isDeployed` turns",
+        },
+    },
+    Entry {
+        id: "powerdns",
+        make: powerdns::make,
+        evidence: Evidence { suite: "a real pdns_server", client: None, live: None, open: "nothing" },
+    },
+    Entry {
+        id: "rfc2136",
+        make: rfc2136::make,
+        evidence: Evidence {
+            suite: "real BIND, Knot and PowerDNS servers",
+            client: Some("nsupdate"),
+            live: None,
+            open: "nothing",
         },
     },
 ];

@@ -31,10 +31,12 @@ problems! {
     "address-refused" 422 "This address cannot be a load balancer here" "caller" "give a public address, or have the operator add the range to the pool's allow_addresses" "invalid-format"
     "already-committed" 409 "The name is committed with another target" "caller" "use PUT /v1/allocations/{fqdn}/target to change it" "already-active"
     "already-there" 409 "The registrar holds a record of this kind already" "nobody" "PDM reads it and goes on" "conflict"
+    "below-another-delegation" 409 "The name lies below another delegation" "caller" "delegate it in the zone that has it" "conflict"
     "body-too-large" 413 "The body is too large" "caller" "send at most 64 KiB" "invalid-format"
     "capability-missing" 422 "Whoever holds the parent cannot do what this needs" "caller" "the detail names the way out; nothing was changed" "unsupported-registrar"
     "caveat-not-accepted" 422 "A risk at this registrar must be accepted first" "caller" "read it at GET /v1/registrars and name its code in the request" "invalid-format"
     "change-in-progress" 409 "The registrar works on another change of this domain" "nobody" "PDM waits for it" "conflict"
+    "changed-meanwhile" 409 "The zone changed while PDM looked at it" "nobody" "PDM reads it again and tries again" "conflict"
     "clock-skew" 503 "The registrar finds our time wrong" "operator" "set the clock of the machine" "api-unavailable"
     "credential-address-not-allowed" 422 "The registrar admits only listed addresses" "caller" "add PDM's outgoing address to the list at the registrar" "invalid-token"
     "credential-incomplete" 422 "A field of the credential is missing" "caller" "give all fields that GET /v1/registrars names" "invalid-token"
@@ -76,6 +78,7 @@ problems! {
     "ns-and-ds-apart" 422 "At a registry NS and DS are two changes" "nobody" "PDM makes them one after the other with a wait between" "conflict"
     "ns-count" 422 "The registrar takes another number of nameservers" "operator" "give as many as the detail says" "invalid-format"
     "parent-locked" 409 "The parent cannot be changed now" "caller" "remove what the detail names at the registrar; nothing was changed" "conflict"
+    "parent-serves-child" 422 "The parent's server also serves the name, so its delegation cannot be seen" "caller" "move the name's zone off that server, or make the delegation by hand" "unsupported-registrar"
     "parent-unknown" 503 "Not every server of the parent answers" "nobody" "repeat later; nothing was changed" "api-unavailable"
     "quota-reached" 409 "The owner has as many names in this pool as it may" "operator" "release one, or have the operator raise the quota" "conflict"
     "rate-limited" 429 "Too many requests" "nobody" "wait as Retry-After says" "rate-limited"
@@ -90,6 +93,7 @@ problems! {
     "registrar-url" 422 "The base URL of a registrar is not usable" "operator" "give http(s):// and a host, without user and query" "invalid-format"
     "reservation-expired" 410 "The reservation is over" "caller" "reserve the name again" "reservation-expired"
     "reservation-held" 409 "The name is reserved by somebody" "caller" "try again after the date, or choose another name" "conflict"
+    "server-address-refused" 422 "The credential points to an address that is not for users" "operator" "allow the range in the configuration, if it is meant" "invalid-format"
     "store-unavailable" 503 "The store does not answer" "operator" "repeat later; nothing was changed unless a repeat shows it" "api-unavailable"
     "token-mismatch" 403 "The reservation token does not belong to this name" "caller" "use the token that reserve answered" "token-mismatch"
     "too-many-withdrawals" 429 "More names were released in this pool within an hour than is safe" "operator" "an admin releases it, or waits for the hour to pass" "rate-limited"
@@ -99,7 +103,9 @@ problems! {
     "unsupported-pool" 422 "This is not a pool of ours" "caller" "see GET /v1/pools" "unsupported-pool"
     "vendor-dns-in-zone" 422 "A name in a hosted zone has no DNS of the vendor" "caller" "give an empty set to remove the delegation" "invalid-format"
     "withdraw-unsupported" 422 "The delegation cannot be taken back by API" "caller" "the detail has the way out" "unsupported-registrar"
+    "zone-not-as-written" 409 "The zone is not what was just written" "caller" "compare its records at the registrar; somebody else writes there" "conflict"
     "zone-not-hosted" 409 "The registrar does not serve the zone now" "caller" "change it where the zone is served" "conflict"
+    "zone-not-repeatable" 409 "A record of the zone would be lost or changed by any write" "caller" "the detail names it: change it, or make the delegation by hand" "conflict"
 }
 
 /// The row of a code; an unknown code is our own mistake and reads as `internal`.

@@ -8,6 +8,8 @@ mod wire;
 
 pub mod cloudflare;
 pub mod dnssec;
+pub mod godaddy;
+pub mod namecheap;
 pub mod ovh;
 
 pub use server::{Call, Simulator, Trouble, When};

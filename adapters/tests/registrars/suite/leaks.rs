@@ -49,6 +49,11 @@ pub fn listen() {
     });
 }
 
+/// What was heard so far.
+pub fn heard() -> String {
+    String::from_utf8_lossy(&HEARD.get().unwrap().0.lock().unwrap()).into_owned()
+}
+
 /// Every failure that repeats what it was sent, on reads and writes, with every credential.
 pub async fn secrets_stay_in(parent: &dyn Parent) {
     let Some(web) = parent.web() else { return };
@@ -74,7 +79,7 @@ pub async fn secrets_stay_in(parent: &dyn Parent) {
     }
     assert!(said.iter().any(|text| text.contains("cannot do")), "the vendor repeated what it was sent");
     said.extend(web.calls().iter().map(|call| call.request.target.clone()));
-    said.push(String::from_utf8_lossy(&HEARD.get().unwrap().0.lock().unwrap()).into_owned());
+    said.push(heard());
     assert!(said.last().unwrap().contains("registrar call"), "the log was heard");
     let said = said.concat().to_ascii_lowercase();
     for who in [Who::Good, Who::Bad, Who::Foreign] {

@@ -107,6 +107,23 @@ impl<V: Vendor> Simulated<V> {
         let credentials = who.map(|fields| credential(&*registrar, fields));
         Self { sim, registrar, place, credentials }
     }
+
+    /// The same for an adapter that learns from its credential where the vendor is.
+    pub async fn start_named(
+        id: &str,
+        vendor: V,
+        place: Place,
+        who: impl for<'a> Fn(&'a str) -> [Vec<(&'static str, String)>; 3],
+    ) -> Self {
+        leaks::listen();
+        let sim = Simulator::start(vendor).await.unwrap();
+        let registrar = adapter(id, None);
+        let credentials = who(&sim.url()).map(|fields| {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            credential(&*registrar, &fields)
+        });
+        Self { sim, registrar, place, credentials }
+    }
 }
 
 #[async_trait]
@@ -147,6 +164,8 @@ pub fn adapter(id: &str, base: Option<String>) -> Arc<dyn Registrar> {
         timeout: Duration::from_secs(5),
         patience: Duration::from_secs(2),
         calls_per_minute: Some(1_000_000),
+        allowed: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Options::default()
     };
     registrar(id, &Http::new().unwrap(), &options).unwrap_or_else(|| panic!("no registrar {id}")).unwrap()
 }
