@@ -12,6 +12,8 @@ command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need
 [ -x /usr/sbin/knotd ] || need="$need knot"
 command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need nodejs npm"
+[ -x /usr/bin/chromium ] || need="$need chromium"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
 [ -z "$need" ] && exit 0
 root=

@@ -3,6 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 slow="pdm-system-tests"
+# What drives the browser; its versions stand in the lock file.
+npm ci --prefix tests/browser --silent --no-audit --no-fund
 if cargo nextest --version >/dev/null 2>&1; then
     profile=default; [ -z "${PDM_TEST_FULL:-}" ] || profile=full
     cargo nextest run --locked --profile $profile --workspace --exclude $slow

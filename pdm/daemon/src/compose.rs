@@ -131,6 +131,7 @@ pub async fn run(
             ..Limits::default()
         },
         token_key: TokenKey::new(&config.auth.token_key),
+        pages: pdm_server::Pages::default(),
         metrics,
     };
     daemon.background();

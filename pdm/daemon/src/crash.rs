@@ -155,6 +155,7 @@ port! { store Store {
     plain allocation(name: &ZoneName) -> Answer<Option<(Allocation, Option<Operation>)>>;
     plain allocations(filter: &Filter) -> Answer<Vec<Allocation>>;
     plain operation(id: &str) -> Answer<Option<Operation>>;
+    plain open_operations(limit: u32) -> Answer<Vec<Operation>>;
     plain events(operation: &str, after: i64) -> Answer<Vec<StoredEvent>>;
     plain counts() -> Answer<Vec<Count>>;
     plain queue() -> Answer<Queue>;

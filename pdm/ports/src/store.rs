@@ -155,6 +155,8 @@ pub struct Filter {
     pub phase: Option<Phase>,
     /// Of this owner.
     pub owner: Option<String>,
+    /// With this text in their name, in lower case.
+    pub text: Option<String>,
     /// Also those that are freed.
     pub freed: bool,
     /// After this name, in the order of names.
@@ -273,6 +275,8 @@ pub trait Store: Send + Sync {
     async fn allocations(&self, filter: &Filter) -> Result<Vec<Allocation>, Fault>;
     /// One operation.
     async fn operation(&self, id: &str) -> Result<Option<Operation>, Fault>;
+    /// Open operations, the oldest first.
+    async fn open_operations(&self, limit: u32) -> Result<Vec<Operation>, Fault>;
     /// Changes of an operation after `seq`.
     async fn events(&self, operation: &str, after: i64) -> Result<Vec<StoredEvent>, Fault>;
     /// How many allocations there are by pool and phase.

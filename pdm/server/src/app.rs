@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::auth::Authenticator;
 use crate::limit::RateLimits;
+use crate::pages::session::Seal;
 use crate::trusted::TrustedNetworks;
 
 /// What the server is made of.
@@ -26,6 +27,23 @@ pub struct App {
     pub token_key: TokenKey,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
+    /// How pages are served.
+    pub pages: Pages,
+}
+
+/// How pages are served.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// Browsers reach them by HTTPS, so cookies may travel by nothing else.
+    pub secure: bool,
+    /// Who may show the wizard in a frame: origins, or `'none'`.
+    pub frame_ancestors: String,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { secure: false, frame_ancestors: "'none'".to_owned() }
+    }
 }
 
 /// Bounds on requests.
@@ -68,6 +86,8 @@ impl Default for Limits {
 pub(crate) struct Shared {
     pub app: App,
     pub rates: RateLimits,
+    /// Sessions, links and forms of pages.
+    pub seal: Seal,
     /// True at a graceful stop: waits and streams end.
     pub stop: watch::Receiver<bool>,
 }
@@ -78,7 +98,8 @@ pub(crate) type S = Arc<Shared>;
 impl Shared {
     pub fn new(app: App, stop: watch::Receiver<bool>) -> S {
         let rates = RateLimits::new(&app.limits);
-        Arc::new(Self { app, rates, stop })
+        let seal = Seal::new(&app.token_key);
+        Arc::new(Self { app, rates, seal, stop })
     }
 
     pub fn engine(&self) -> &Arc<Engine> {

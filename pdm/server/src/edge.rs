@@ -15,8 +15,11 @@ use uuid::Uuid;
 use crate::app::{S, Shared};
 use crate::auth::{Presented, bearer, unauthenticated};
 use crate::extract::Asking;
+use crate::pages;
+use crate::pages::session::{Purpose, Session};
 use crate::problem::{Failure, Style};
 use crate::telemetry;
+use crate::tokens::wall_clock;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,6 +34,8 @@ enum Area {
     Contract,
     /// `/api/v1`: a token or a trusted network.
     Older,
+    /// Pages: a session, or a way to get one.
+    Page,
     /// Health, metrics, the document.
     Open,
 }
@@ -41,6 +46,8 @@ impl Area {
             Self::Contract
         } else if path.starts_with("/api/v1/") {
             Self::Older
+        } else if pages::is_page(path) {
+            Self::Page
         } else {
             Self::Open
         }
@@ -50,6 +57,7 @@ impl Area {
         match self {
             Self::Contract | Self::Open => Style::Problem,
             Self::Older => Style::Older,
+            Self::Page => Style::Page,
         }
     }
 }
@@ -61,6 +69,7 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
     let area = Area::of(request.uri().path());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
+    let place = (area == Area::Page).then(|| Place::of(&request));
     let (actor, response) = match admit(&state, area, &request) {
         Ok(asking) => {
             let actor = asking.clone();
@@ -71,12 +80,28 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
         }
         Err(failure) => (None, failure.into_response()),
     };
-    let mut response = finish(response, area, &id);
+    let mut response = finish(response, area, place.as_ref(), &id);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     log(&method, route, &response, started, &id, actor.as_ref());
     telemetry::request(&method, route, response.status(), started.elapsed());
     put_headers(response.headers_mut(), id);
+    if let Some(place) = &place {
+        pages::put_headers(&mut response, &place.path, &state.app.pages.frame_ancestors);
+    }
     response
+}
+
+/// What a page's failure is rendered with.
+struct Place {
+    path: String,
+    headers: HeaderMap,
+}
+
+impl Place {
+    fn of(request: &Request) -> Self {
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        Self { path: path.to_owned(), headers: request.headers().clone() }
+    }
 }
 
 /// Who asks, and whether the client may ask now. A wrong token costs its address, not the token's owner.
@@ -93,19 +118,31 @@ fn admit(state: &Shared, area: Area, request: &Request) -> Result<Option<Asking>
         }
         None => {
             state.rates.admit_peer(peer)?;
+            if area == Area::Page {
+                // The sign-in needs nobody; every other page leads there.
+                return Ok(None);
+            }
             Err(unauthenticated(request.headers()).into())
         }
     }
 }
 
 fn identify(state: &Shared, area: Area, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<Asking> {
-    let presented = Presented { bearer: bearer(headers), peer };
-    let caller = state.app.authenticator.authenticate(&presented);
+    let session = (area == Area::Page).then(|| session(state, headers)).flatten();
+    let bearer = if area == Area::Page { session.as_deref() } else { bearer(headers) };
+    let caller = state.app.authenticator.authenticate(&Presented { bearer, peer });
     let caller = match area {
         Area::Older => caller.or_else(|| state.app.trusted.caller(peer, headers)),
-        Area::Contract | Area::Open => caller,
+        Area::Contract | Area::Page | Area::Open => caller,
     };
     caller.map(Asking)
+}
+
+/// The token inside a session's cookie.
+fn session(state: &Shared, headers: &HeaderMap) -> Option<String> {
+    let sealed = pages::session::cookie(headers, pages::session::COOKIE_NAME)?;
+    let opened = state.seal.open::<Session>(Purpose::Session, sealed, wall_clock())?;
+    Some(opened.0.token)
 }
 
 /// A sane id of the client is kept, so that its log and ours can be read side by side.
@@ -124,7 +161,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// A failure becomes its answer here, in the words of the path, and is logged where it is handled.
-fn finish(mut response: Response, area: Area, id: &HeaderValue) -> Response {
+fn finish(mut response: Response, area: Area, place: Option<&Place>, id: &HeaderValue) -> Response {
     let Some(failure) = response.extensions_mut().remove::<Failure>() else { return response };
     if let Some(note) = &failure.note {
         let request_id = id.to_str().unwrap_or_default();
@@ -133,7 +170,10 @@ fn finish(mut response: Response, area: Area, id: &HeaderValue) -> Response {
             _ => tracing::warn!(request_id, note, "a request could not be carried out now"),
         }
     }
-    failure.render(area.style())
+    match place {
+        Some(place) => pages::render_failure(&failure, &place.path, &place.headers),
+        None => failure.render(area.style()),
+    }
 }
 
 fn log(

@@ -10,6 +10,7 @@ mod extract;
 mod idempotency;
 mod limit;
 mod openapi;
+mod pages;
 mod problem;
 mod routes;
 mod serve;
@@ -19,7 +20,7 @@ pub mod token_file;
 pub mod tokens;
 pub mod trusted;
 
-pub use app::{App, Limits};
+pub use app::{App, Limits, Pages};
 pub use auth::{Authenticator, Presented};
 pub use openapi::document;
 pub use serve::serve;

@@ -30,6 +30,8 @@ pub(crate) enum Style {
     Problem,
     /// `{error, detail}`.
     Older,
+    /// For people; rendered by the pages.
+    Page,
 }
 
 impl From<Refusal> for Failure {
@@ -85,7 +87,7 @@ impl Failure {
     /// The answer in the words of the path.
     pub fn render(&self, style: Style) -> Response {
         let mut response = match style {
-            Style::Problem => json(self.status(), &ProblemBody::from(&self.refusal)),
+            Style::Problem | Style::Page => json(self.status(), &ProblemBody::from(&self.refusal)),
             Style::Older => {
                 let error = problem(self.refusal.code).legacy.to_owned();
                 json(self.status(), &OlderProblem { error, detail: self.refusal.detail.clone() })

@@ -126,7 +126,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 /// The expiry of a token is a date that people wrote; no store is asked for it.
 #[expect(clippy::disallowed_methods, reason = "the edge has no store's time for each request")]
-fn wall_clock() -> Timestamp {
+pub(crate) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -82,6 +82,10 @@ impl Store for SqlStore {
         self.read(read::Page(filter.clone())).await
     }
 
+    async fn open_operations(&self, limit: u32) -> Result<Vec<Operation>, Fault> {
+        self.read(read::Open(limit)).await
+    }
+
     async fn operation(&self, id: &str) -> Result<Option<Operation>, Fault> {
         self.read(read::OneOperation(id.to_owned())).await
     }

@@ -64,6 +64,7 @@ impl Job for Page {
                 " FROM allocations a
                  WHERE a.fqdn > $1 AND ($2 IS NULL OR a.pool = $2) AND ($3 IS NULL OR a.phase = $3)
                    AND ($4 IS NULL OR a.owner = $4)
+                   AND ($6 IS NULL OR a.fqdn LIKE $6 ESCAPE '!')
                    AND (a.phase <> 'freed' OR NOT EXISTS (SELECT 1 FROM allocations b WHERE b.fqdn = a.fqdn AND
                         (b.phase <> 'freed' OR (b.reserved_at, b.id) > (a.reserved_at, a.id))))
                  ORDER BY a.fqdn LIMIT $5"
@@ -75,6 +76,7 @@ impl Job for Page {
                 " FROM allocations a
                  WHERE a.fqdn > $1 AND ($2 IS NULL OR a.pool = $2) AND ($3 IS NULL OR a.phase = $3)
                    AND ($4 IS NULL OR a.owner = $4) AND a.phase <> 'freed'
+                   AND ($6 IS NULL OR a.fqdn LIKE $6 ESCAPE '!')
                  ORDER BY a.fqdn LIMIT $5"
             )
         };
@@ -84,10 +86,18 @@ impl Job for Page {
             .bind(filter.phase.map(Phase::as_str))
             .bind(filter.owner.clone())
             .bind(i64::from(filter.limit))
+            .bind(filter.text.as_deref().map(containing))
             .fetch_all(&mut session.conn)
             .await?;
         rows.iter().map(|row| Fields::new(row).allocation()).collect()
     }
+}
+
+/// A pattern for names that contain a text, whatever is in it.
+fn containing(text: &str) -> String {
+    let escaped: String =
+        text.chars().flat_map(|c| ['!'].into_iter().filter(move |_| "!%_".contains(c)).chain([c])).collect();
+    format!("%{escaped}%")
 }
 
 /// One operation.
@@ -104,6 +114,26 @@ impl Job for OneOperation {
                 .fetch_optional(&mut session.conn)
                 .await?;
         row.map(|row| Fields::new(&row).operation()).transpose()
+    }
+}
+
+/// Open operations, the oldest first.
+pub(crate) struct Open(pub(crate) u32);
+
+#[async_trait]
+impl Job for Open {
+    type Out = Vec<Operation>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Operation>, Trouble> {
+        let rows: Vec<AnyRow> = sqlx::query(concat!(
+            "SELECT ",
+            operation_columns!(""),
+            " FROM operations WHERE state = 'open' ORDER BY seq LIMIT $1"
+        ))
+        .bind(i64::from(self.0))
+        .fetch_all(&mut session.conn)
+        .await?;
+        rows.iter().map(|row| Fields::new(row).operation()).collect()
     }
 }
 

@@ -294,9 +294,12 @@ impl Ovh {
                 self.start(at, "DomainDnsUpdate", Effect::Servers(hosts))?
             }
             ("GET", ["dsRecord"]) => domain.keys.iter().map(|key| key["id"].clone()).collect(),
-            ("GET", ["dsRecord", id]) => {
-                domain.keys.iter().find(|key| key["id"].as_u64() == id.parse().ok()).cloned().ok_or_else(absent)?
-            }
+            ("GET", ["dsRecord", id]) => domain
+                .keys
+                .iter()
+                .find(|key| key["id"].as_u64() == id.parse().ok())
+                .cloned()
+                .ok_or_else(absent)?,
             ("POST", ["dsRecord"]) => {
                 let keys = body["keys"].as_array().cloned().unwrap_or_default();
                 if domain.kind != "external" {
@@ -306,8 +309,9 @@ impl Ovh {
                         "DS records of a hosted domain are managed by its zone",
                     );
                 }
-                let fits =
-                    |key: &Value| Some(fingerprint("x", key)?.split(' ').next()?.parse() == Ok(key["tag"].as_u64()?));
+                let fits = |key: &Value| {
+                    Some(fingerprint("x", key)?.split(' ').next()?.parse() == Ok(key["tag"].as_u64()?))
+                };
                 if keys.len() > 4 || !keys.iter().all(|key| fits(key) == Some(true)) {
                     return refuse(400, "Client::BadRequest", "The keys are not valid");
                 }
@@ -371,7 +375,11 @@ impl Ovh {
         let new = self.last + 1;
         let domain = &mut self.domains[at];
         let find = |domain: &Domain, id: &str| {
-            domain.records.iter().position(|record| record["id"].as_u64() == id.parse().ok()).ok_or_else(absent)
+            domain
+                .records
+                .iter()
+                .position(|record| record["id"].as_u64() == id.parse().ok())
+                .ok_or_else(absent)
         };
         Ok(match (request.method.as_str(), rest) {
             ("GET", []) => json!({"name": domain.name, "dnssecSupported": true, "hasDnsAnycast": false,

@@ -127,14 +127,8 @@ fn nobody_imports_the_daemon_and_no_product_crate_imports_the_tests() {
 
 #[test]
 fn every_member_of_ours_has_its_walls_or_is_an_outer_room() {
-    let outer = [
-        "pool-domain-manager",
-        "pdm-harness",
-        "pdm-lab",
-        "pdm-simulators",
-        "pdm-system-tests",
-        "pdm-bench",
-    ];
+    let outer =
+        ["pool-domain-manager", "pdm-harness", "pdm-lab", "pdm-simulators", "pdm-system-tests", "pdm-bench"];
     for name in imports().keys() {
         let walled = WALLS.iter().any(|(crate_name, _, _)| crate_name == name);
         assert!(walled || outer.contains(&name.as_str()), "{name} has no row in the table of walls");

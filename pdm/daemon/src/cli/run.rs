@@ -119,6 +119,7 @@ fn announce(state: &Path, listen: SocketAddr, dns: SocketAddr, pools: &[String])
     let state = state.display();
     output::line(&format!(
         "pool-domain-manager is up; Ctrl-C stops it\n  \
+         pages  http://{listen}/  (sign in with the admin token)\n  \
          API    http://{listen}  (reference: /openapi.json, health: /readyz, figures: /metrics)\n  \
          DNS    {dns}  (dig @{ip} -p {port} {first} SOA +dnssec)\n  \
          pools  {all}\n  \

@@ -65,6 +65,25 @@ impl Engine {
         Ok(self.parts.store.allocations(&filter).await?)
     }
 
+    /// Open operations, oldest first, inside the caller's scope.
+    ///
+    /// # Errors
+    /// A refusal with its code, or a fault of the store.
+    pub async fn open_operations(&self, caller: &Caller, limit: u32) -> Result<Vec<Operation>, IntentError> {
+        caller.must(Right::Read)?;
+        let all = self.parts.store.open_operations(limit).await?;
+        if caller.owner.is_none() && caller.pool.is_none() {
+            return Ok(all);
+        }
+        let mut seen = Vec::new();
+        for operation in all {
+            if self.visible(caller, &operation.fqdn).await.is_ok() {
+                seen.push(operation);
+            }
+        }
+        Ok(seen)
+    }
+
     /// One operation.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ fn filter(query: &ListQuery) -> Result<Filter, Refusal> {
         None => None,
     };
     Ok(Filter {
+        text: None,
         pool: name("poolDomain", &query.pool_domain)?,
         phase,
         owner: query.owner.clone(),

@@ -39,7 +39,7 @@ use crate::problem::Failure;
 pub(crate) struct Route {
     pub method: &'static str,
     pub path: &'static str,
-    handler: MethodRouter<S>,
+    pub handler: MethodRouter<S>,
 }
 
 /// Every route.
@@ -84,8 +84,8 @@ pub(crate) fn table() -> Vec<Route> {
 
 /// The router over the table, behind the edge.
 pub(crate) fn router(state: S) -> Router {
-    let routes =
-        table().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let all = table().into_iter().chain(crate::pages::table());
+    let routes = all.fold(Router::new(), |router, route| router.route(route.path, route.handler));
     routes
         .fallback(|| async { Failure::from(Refusal::new("not-found", "there is no such path")) })
         .method_not_allowed_fallback(|| async {

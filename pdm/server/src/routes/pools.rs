@@ -24,17 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
     responses((status = 200, body = Pools), (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn handler(State(state): State<S>, Asking(caller): Asking) -> Result<Response, Failure> {
+    let pools = views(&state, &caller).await?;
+    Ok(json(StatusCode::OK, &Pools { pools }))
+}
+
+/// The pools that a caller may use.
+pub(crate) async fn views(state: &S, caller: &Caller) -> Result<Vec<PoolView>, Failure> {
     caller.must(Right::Check)?;
     let (counts, freezes) =
         tokio::try_join!(state.engine().store().counts(), state.engine().store().freezes())?;
     let usable = |pool: &&Pool| caller.pool.as_ref().is_none_or(|only| *only == pool.domain);
     let pools = state.engine().settings().pools.values().filter(usable);
     let views = pools.map(async |pool| {
-        let view = view(&state, &caller, pool, &counts, &freezes);
-        PoolView { ds: pool_ds(&state, pool).await, ..view }
+        let view = view(state, caller, pool, &counts, &freezes);
+        PoolView { ds: pool_ds(state, pool).await, ..view }
     });
-    let pools = futures_util::future::join_all(views).await;
-    Ok(json(StatusCode::OK, &Pools { pools }))
+    Ok(futures_util::future::join_all(views).await)
 }
 
 /// One pool, without what PowerDNS would have to be asked for.

@@ -176,6 +176,7 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         trusted: TrustedNetworks::new(vec![trusted]).unwrap(),
         limits,
         token_key: TokenKey::new(&[7; 32]),
+        pages: pdm_server::Pages::default(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     }
 }

@@ -203,6 +203,12 @@ impl Store for MemoryStore {
         Ok(rows)
     }
 
+    async fn open_operations(&self, limit: u32) -> Result<Vec<Operation>, Fault> {
+        let inner = self.inner()?;
+        let open = inner.operations.iter().filter(|o| o.state == OperationState::Open);
+        Ok(open.take(limit as usize).cloned().collect())
+    }
+
     async fn operation(&self, id: &str) -> Result<Option<Operation>, Fault> {
         Ok(self.inner()?.operations.iter().find(|o| o.id == id).cloned())
     }

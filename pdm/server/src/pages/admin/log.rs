@@ -1,0 +1,56 @@
+//! `GET /admin/audit-log`: who asked for what.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use pdm_model::AuditEntry;
+use serde::Deserialize;
+
+use super::super::form::encode;
+use super::super::{Chrome, Viewer, html};
+use crate::app::S;
+use crate::extract::Params;
+use crate::problem::Failure;
+
+/// Rows of a page.
+const ROWS: u32 = 100;
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    #[serde(default)]
+    fqdn: String,
+    #[serde(default)]
+    actor: String,
+    before: Option<i64>,
+}
+
+#[derive(Template)]
+#[template(path = "log.html")]
+struct Page {
+    c: Chrome,
+    query: Query,
+    entries: Vec<AuditEntry>,
+    next: Option<String>,
+}
+
+pub(crate) async fn handler(
+    State(state): State<S>,
+    viewer: Viewer,
+    Params(query): Params<Query>,
+) -> Result<Response, Failure> {
+    let given = |text: &'_ str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let (fqdn, actor) = (given(&query.fqdn), given(&query.actor));
+    let entries = state
+        .engine()
+        .audit_log(&viewer.caller, fqdn.as_deref(), actor.as_deref(), query.before, ROWS)
+        .await?;
+    let next = entries.last().filter(|_| entries.len() == ROWS as usize).map(|last| {
+        format!(
+            "/admin/audit-log?fqdn={}&actor={}&before={}",
+            encode(&query.fqdn),
+            encode(&query.actor),
+            last.seq
+        )
+    });
+    html(&Page { c: viewer.c, query, entries, next })
+}

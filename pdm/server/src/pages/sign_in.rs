@@ -1,0 +1,95 @@
+//! Signing in with a token, out, and choosing a language.
+
+use std::net::IpAddr;
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use pdm_model::Timestamp;
+use serde::Deserialize;
+
+use super::form::{Form, body_of, fields, own_place};
+use super::session::{COOKIE_NAME, LASTS_MS, Purpose, Session};
+use super::viewer::LANGUAGE;
+use super::words::Lang;
+use super::{Chrome, Viewer, html, html_with, see_other, with_cookie};
+use crate::app::S;
+use crate::auth::Presented;
+use crate::edge::Peer;
+use crate::extract::Params;
+use crate::problem::Failure;
+use crate::tokens::wall_clock;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'a> {
+    c: Chrome,
+    next: &'a str,
+    wrong: bool,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Query {
+    #[serde(default)]
+    next: String,
+    #[serde(default)]
+    lang: String,
+}
+
+/// The start: where a person's role has its work.
+pub(crate) async fn home(viewer: Viewer) -> Response {
+    see_other(if viewer.c.may_audit { "/admin" } else { "/wizard" })
+}
+
+/// The form.
+pub(crate) async fn form(headers: HeaderMap, Params(query): Params<Query>) -> Result<Response, Failure> {
+    html(&Page { c: Chrome::for_nobody(&headers, "/login"), next: own_place(&query.next), wrong: false })
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// The token that was pasted. A wrong one costs its address, as everywhere.
+pub(crate) async fn submit(State(state): State<S>, request: Request) -> Result<Response, Failure> {
+    let headers = request.headers().clone();
+    let peer: Option<IpAddr> = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let given: Fields = fields(&body_of(request, &state).await?)?;
+    let token = given.token.trim();
+    let next = own_place(&given.next);
+    if state.app.authenticator.authenticate(&Presented { bearer: Some(token), peer }).is_none() {
+        let page = Page { c: Chrome::for_nobody(&headers, "/login"), next, wrong: true };
+        return html_with(StatusCode::UNAUTHORIZED, &page);
+    }
+    let until = Timestamp(wall_clock().0 + LASTS_MS);
+    let sealed = state
+        .seal
+        .seal(Purpose::Session, Session { token: token.to_owned() }, until)
+        .ok_or_else(|| Failure::internal("a session could not be sealed"))?;
+    Ok(with_cookie(see_other(next), &session_cookie(&state, &sealed, LASTS_MS / 1000)))
+}
+
+fn session_cookie(state: &S, value: &str, seconds: i64) -> String {
+    let secure = if state.app.pages.secure { "; Secure" } else { "" };
+    format!("{COOKIE_NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
+/// Out.
+pub(crate) async fn leave(State(state): State<S>, form: Form<Nothing>) -> Response {
+    let Form { fields: Nothing {}, .. } = form;
+    with_cookie(see_other("/login"), &session_cookie(&state, "", 0))
+}
+
+/// Another language, and back to the page.
+pub(crate) async fn language(Params(query): Params<Query>) -> Response {
+    let lang = Lang::from_tag(&query.lang).unwrap_or(Lang::En);
+    let cookie = format!("{LANGUAGE}={}; Path=/; SameSite=Lax; Max-Age=31536000", lang.tag());
+    with_cookie(see_other(own_place(&query.next)), &cookie)
+}

@@ -1,0 +1,150 @@
+//! `/wizard`: which name shall it be. Understands whatever is pasted, says live whether it can be had, and holds it.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use pdm_engine::intents::{CheckAnswer, IntentError, ReserveRequest};
+use pdm_model::ZoneName;
+use serde::Deserialize;
+
+use super::super::form::Form;
+use super::super::{Chrome, Viewer, html, see_other};
+use crate::app::S;
+use crate::extract::Params;
+use crate::problem::Failure;
+
+#[derive(Deserialize, Default)]
+pub(crate) struct Query {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    pool: String,
+}
+
+/// What became of a typed name.
+struct Understood {
+    label: String,
+    pool: String,
+    answer: CheckAnswer,
+}
+
+#[derive(Template)]
+#[template(path = "wizard.html")]
+struct Page {
+    c: Chrome,
+    typed: String,
+    pool: String,
+    pools: Vec<String>,
+    understood: Option<Understood>,
+}
+
+#[derive(Template)]
+#[template(path = "availability.html")]
+struct Availability {
+    c: Chrome,
+    understood: Option<Understood>,
+}
+
+/// The page.
+pub(crate) async fn handler(
+    State(state): State<S>,
+    viewer: Viewer,
+    Params(query): Params<Query>,
+) -> Result<Response, Failure> {
+    let understood = understand(&state, &viewer, &query).await?;
+    let pools: Vec<String> = pools(&state, &viewer);
+    html(&Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood })
+}
+
+/// The part that changes while somebody types.
+pub(crate) async fn check(
+    State(state): State<S>,
+    viewer: Viewer,
+    Params(query): Params<Query>,
+) -> Result<Response, Failure> {
+    let understood = understand(&state, &viewer, &query).await?;
+    html(&Availability { c: viewer.c, understood })
+}
+
+fn pools(state: &S, viewer: &Viewer) -> Vec<String> {
+    let usable = |pool: &&ZoneName| viewer.caller.pool.as_ref().is_none_or(|only| only == *pool);
+    state.engine().settings().pools.keys().filter(usable).map(ToString::to_string).collect()
+}
+
+/// Strip what people paste around a name: a scheme, a path, a port, white space.
+fn bare(typed: &str) -> &str {
+    let typed = typed.trim();
+    let typed = typed.split_once("://").map_or(typed, |(_, rest)| rest);
+    let typed = typed.split(['/', '?', '#']).next().unwrap_or_default();
+    typed
+        .split('@')
+        .next_back()
+        .unwrap_or_default()
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.')
+}
+
+async fn understand(state: &S, viewer: &Viewer, query: &Query) -> Result<Option<Understood>, Failure> {
+    let typed = bare(&query.name);
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let pools = pools(state, viewer);
+    // A whole name below one of the pools names its pool itself.
+    let lower = typed.to_lowercase();
+    let inside = pools.iter().find_map(|pool| {
+        let label = lower.strip_suffix(pool.as_str())?.strip_suffix('.')?;
+        Some((label.to_owned(), pool.clone()))
+    });
+    let chosen = pools.iter().find(|pool| **pool == query.pool).or(pools.first());
+    let Some((label, pool)) = inside.or_else(|| chosen.map(|pool| (typed.to_owned(), pool.clone()))) else {
+        return Ok(None);
+    };
+    let answer = state.engine().check(&viewer.caller, &pool, &label).await?;
+    Ok(Some(Understood { label, pool, answer }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Fields {
+    name: String,
+    #[serde(default)]
+    pool: String,
+}
+
+/// Hold it.
+pub(crate) async fn reserve(State(state): State<S>, form: Form<Fields>) -> Result<Response, Failure> {
+    let Form { viewer, fields } = form;
+    let query = Query { name: fields.name, pool: fields.pool };
+    let Some(found) = understand(&state, &viewer, &query).await? else { return Ok(see_other("/wizard")) };
+    let request = ReserveRequest { pool: found.pool, subdomain: found.label, ..ReserveRequest::default() };
+    match state.engine().reserve(&viewer.caller, request).await {
+        Ok(reserved) => Ok(see_other(&format!("/wizard/names/{}", reserved.allocation.fqdn))),
+        // Somebody was faster, or the rules say no: the page says so beside the field.
+        Err(IntentError::Refused(_)) => {
+            let understood = understand(&state, &viewer, &query).await?;
+            let pools = pools(&state, &viewer);
+            html(&Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood })
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn what_people_paste_is_understood() {
+        for (typed, name) in [
+            ("https://Acme.com/", "Acme.com"),
+            (" acme.com. ", "acme.com"),
+            ("acme", "acme"),
+            ("http://user@acme.com:8080/path?x#y", "acme.com"),
+            ("", ""),
+        ] {
+            assert_eq!(bare(typed), name);
+        }
+    }
+}

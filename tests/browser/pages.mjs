@@ -1,0 +1,238 @@
+// The pages in a real browser, against a daemon that runs. Arguments: URL, admin token, directory for pictures.
+// Ends with "N passed, M failed" and the status that belongs to it.
+import fs from "node:fs";
+import { chromium } from "playwright-core";
+
+const [url, token, pictures] = process.argv.slice(2);
+const axe = fs.readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const chromiums = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const browser = await chromium.launch({
+  executablePath: chromiums.find((path) => fs.existsSync(path)),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+fs.mkdirSync(pictures, { recursive: true });
+const desktop = { width: 1280, height: 900 };
+const phone = { width: 390, height: 844 };
+const results = { passed: 0, failed: 0 };
+
+const must = (holds, what) => {
+  if (!holds) throw new Error(what);
+};
+
+async function inPage(options, act) {
+  const context = await browser.newContext({ viewport: desktop, locale: "en", ...options });
+  context.setDefaultTimeout(20000);
+  const page = await context.newPage();
+  const troubles = [];
+  page.on("pageerror", (error) => troubles.push(error.message));
+  page.on("dialog", (dialog) => { troubles.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) troubles.push(message.text());
+  });
+  try {
+    await act(page);
+    must(troubles.length === 0, troubles.join("; "));
+  } finally {
+    await context.close();
+  }
+}
+
+async function test(name, options, act) {
+  try {
+    await inPage(options, act);
+    results.passed += 1;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    results.failed += 1;
+    console.log(`FAIL ${name}: ${error.stack}`);
+  }
+}
+
+async function signIn(page, next = "/admin") {
+  await page.goto(`${url}/login?next=${encodeURIComponent(next)}`);
+  await page.fill("#token", token);
+  await Promise.all([page.waitForURL((at) => at.pathname !== "/login"), page.press("#token", "Enter")]);
+}
+
+async function accessible(page) {
+  // The page's policy lets no foreign script in; a tool of the browser's own may.
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const bad = found.violations.filter((v) => ["serious", "critical"].includes(v.impact));
+  must(bad.length === 0, bad.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" | ")}`).join("\n"));
+}
+
+async function picture(page, name) {
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  must(wide <= 1, `${name} is ${wide} px wider than the window`);
+}
+
+await test("nobody sees a page before signing in, and a wrong token is told so", {}, async (page) => {
+  await page.goto(`${url}/admin/pools`);
+  must(new URL(page.url()).pathname === "/login", page.url());
+  await page.fill("#token", "pdm_wrong");
+  await page.press("#token", "Enter");
+  await page.waitForSelector("#wrong");
+  await accessible(page);
+  await picture(page, "sign-in");
+});
+
+await test("the wizard from a typed name to live", {}, async (page) => {
+  await signIn(page, "/wizard");
+  await page.fill("input[name=name]", "https://Browser-One.omani.works/");
+  await page.waitForSelector("#availability .good");
+  must((await page.textContent("#availability")).includes("console.browser-one.omani.works"), "the preview");
+  await page.click("form#choose button");
+  await page.waitForSelector("form[action='/wizard/reserve'] button");
+  await picture(page, "wizard");
+  await accessible(page);
+  await page.click("form[action='/wizard/reserve'] button");
+  await page.waitForURL("**/wizard/names/browser-one.omani.works");
+  await accessible(page);
+  await picture(page, "wizard-reserved");
+  await page.fill("#address", "192.0.2.10");
+  await page.click("form[action$='/commit'] button");
+  // The strip follows by itself.
+  await page.waitForSelector("#standing .verdict-active");
+  must((await page.locator(".strip li.done").count()) >= 6, "six stations");
+  await picture(page, "wizard-live");
+});
+
+await test("a taken name says why and proposes others", {}, async (page) => {
+  await signIn(page, "/wizard?name=browser-one");
+  await page.waitForSelector("#availability .problem");
+  must((await page.textContent("#availability")).includes("name-taken"), "the code");
+  must((await page.locator("#availability a.tag").count()) === 3, "three proposals");
+  await page.goto(`${url}/wizard?name=admin`);
+  must((await page.textContent("#availability")).includes("name-reserved"), "the reserved label");
+});
+
+await test("the wizard without scripts", { javaScriptEnabled: false }, async (page) => {
+  await signIn(page, "/wizard");
+  await page.fill("input[name=name]", "browser-two");
+  await page.click("form#choose button");
+  await page.click("form[action='/wizard/reserve'] button");
+  await page.fill("#address", "192.0.2.11");
+  await page.click("form[action$='/commit'] button");
+  for (let look = 0; look < 40 && !(await page.locator(".verdict-active").count()); look += 1) {
+    await new Promise((done) => setTimeout(done, 250));
+    await page.reload();
+  }
+  must(await page.locator(".verdict-active").count(), "it is live");
+});
+
+await test("the wizard with the keyboard alone", {}, async (page) => {
+  await page.goto(`${url}/login?next=/wizard`);
+  const tabTo = async (selector) => {
+    for (let at = 0; at < 40; at += 1) {
+      if (await page.evaluate((s) => document.activeElement?.matches(s), selector)) return;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`the keyboard does not reach ${selector}`);
+  };
+  await tabTo("#token");
+  await page.keyboard.type(token);
+  const at = (path) => page.waitForURL((place) => place.pathname.startsWith(path));
+  await Promise.all([at("/wizard"), page.keyboard.press("Enter")]);
+  await tabTo("a.skip");
+  await page.keyboard.press("Enter");
+  await tabTo("input[name=name]");
+  await page.keyboard.type("browser-keys");
+  await Promise.all([page.waitForURL((place) => place.search.includes("browser-keys")), page.keyboard.press("Enter")]);
+  await tabTo("form[action='/wizard/reserve'] button");
+  await Promise.all([at("/wizard/names/"), page.keyboard.press("Enter")]);
+});
+
+await test("a link shows somebody else how a name stands, and nothing more", {}, async (page) => {
+  await signIn(page, "/wizard/names/browser-keys.omani.works");
+  await page.click("form[action$='/link'] button");
+  const link = await page.getAttribute("a[href^='/s/']", "href");
+  await inPage({}, async (other) => {
+    await other.goto(url + link);
+    must((await other.textContent("h1")).includes("browser-keys.omani.works"), "the name");
+    must((await other.locator("main form, main button").count()) === 0, "nothing to press");
+    must((await other.goto(`${url}${link.slice(0, -2)}AA`)).status() === 404, "a changed link");
+    await other.goto(`${url}/wizard/names/browser-keys.omani.works`);
+    must(new URL(other.url()).pathname === "/login", "the page itself asks for a token");
+  });
+});
+
+await test("every page of the admin is accessible and fits, wide and narrow, left and right", {}, async (page) => {
+  await signIn(page);
+  const places = {
+    list: "/admin", sovereign: "/admin/sovereigns/browser-one.omani.works", pools: "/admin/pools",
+    operations: "/admin/operations", log: "/admin/audit-log", release: "/admin/sovereigns/browser-one.omani.works/confirm/release",
+    missing: "/admin/sovereigns/nobody.omani.works", wizard: "/wizard",
+  };
+  for (const [viewport, scheme, lang] of [[desktop, "light", "en"], [phone, "dark", "ar"]]) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const [name, place] of Object.entries(places)) {
+      await page.goto(`${url}/language?lang=${lang}&next=${encodeURIComponent(place)}`);
+      must((await page.getAttribute("html", "dir")) === (lang === "ar" ? "rtl" : "ltr"), `${name}: direction`);
+      await accessible(page);
+      await picture(page, `${name}-${viewport.width}-${lang}`);
+      const size = await page.evaluate(() => document.documentElement.outerHTML.length);
+      must(size < 100_000, `${name} has ${size} octets`);
+    }
+  }
+});
+
+await test("the list finds names by their text", {}, async (page) => {
+  await signIn(page, "/admin?q=BROWSER-t");
+  must((await page.locator("tbody th a").allTextContents()).join() === "browser-two.omani.works", "one row");
+  await page.goto(`${url}/admin?q=%25`);
+  must((await page.locator("tbody th a").count()) === 0, "a pattern is a text");
+});
+
+await test("a release shows its plan and wants the name typed", {}, async (page) => {
+  await signIn(page, "/admin/sovereigns/browser-two.omani.works");
+  await page.click("a[href$='/confirm/release']");
+  await page.fill("#typed", "browser-one.omani.works");
+  await page.press("#typed", "Enter");
+  await page.waitForSelector("#wrong");
+  await page.fill("#typed", "Browser-Two.omani.works");
+  await page.press("#typed", "Enter");
+  await page.waitForURL("**/admin/sovereigns/browser-two.omani.works");
+  must((await page.locator(".verdict-releasing, .verdict-quarantined").count()) === 1, "it goes down");
+});
+
+await test("nothing that is typed anywhere runs or breaks a page", {}, async (page) => {
+  await signIn(page);
+  const corpus = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "';alert(1)//", "{{7*7}}", "javascript:alert(1)",
+    "\u202Eevil", "<svg onload=alert(1)>", "&lt;b&gt;"];
+  for (const text of corpus) {
+    const inside = encodeURIComponent(text);
+    for (const place of [`/wizard?name=${inside}&pool=${inside}`, `/admin?q=${inside}&owner=${inside}&phase=${inside}&pool=${inside}&after=${inside}`,
+      `/admin/audit-log?fqdn=${inside}&actor=${inside}`, `/admin/sovereigns/${inside}`, `/login?next=${inside}`, `/language?lang=${inside}&next=${inside}`,
+      `/s/${inside}`, `/wizard/names/${inside}`]) {
+      await page.goto(url + place);
+      must(page.url().startsWith(url), `${place} leads to ${page.url()}`);
+      must((await page.locator("main script, main img, main svg").count()) === 0, `${place} holds an element of the text`);
+    }
+  }
+  await page.goto(`${url}/admin/sovereigns/browser-one.omani.works/confirm/suspend`);
+  await page.fill("#reason", corpus[0] + corpus[1]);
+  await page.fill("#typed", "browser-one.omani.works");
+  await page.press("#typed", "Enter");
+  await page.waitForURL("**/admin/sovereigns/browser-one.omani.works");
+  must((await page.textContent("main")).includes(corpus[0]), "the reason is shown as it was typed");
+});
+
+await test("a form of another site is refused", {}, async (page) => {
+  await signIn(page);
+  const cookies = (await page.context().cookies()).map((c) => `${c.name}=${c.value}`).join("; ");
+  const send = (headers, body) => fetch(`${url}/logout`, { method: "POST", redirect: "manual", body,
+    headers: { "content-type": "application/x-www-form-urlencoded", cookie: cookies, ...headers } });
+  must((await send({}, "form=AAAA")).status === 403, "a wrong field");
+  must((await send({}, "")).status === 403, "no field");
+  const right = await page.getAttribute("form[action='/logout'] input", "value");
+  must((await send({ "sec-fetch-site": "cross-site" }, `form=${right}`)).status === 403, "another site");
+  must((await send({}, `form=${right}`)).status === 303, "its own page");
+});
+
+await browser.close();
+console.log(`${results.passed} passed, ${results.failed} failed`);
+process.exit(results.failed ? 1 : 0);
