@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod checks;
 mod gate;
+mod gather;
 mod glance;
 mod judge;
 mod plan;

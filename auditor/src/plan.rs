@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pdm_carry_over::{carried_type, rdata_of};
 use pdm_dnssec::{Name, rtype};
 use pdm_model::canonical::CANONICAL_LABELS;
 use pdm_model::rrset::owner_in;
@@ -9,6 +10,7 @@ use pdm_model::{DsRecord, RRset, RecordType};
 use pdm_ports::probe::ProofRequest;
 use pdm_ports::{Class, Fault};
 
+use crate::types::number_of;
 use crate::wire::Question;
 
 /// Everything to ask one server.
@@ -143,21 +145,17 @@ fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
         let made: BTreeSet<u16> = made.collect::<Result<_, _>>()?;
         return Ok(made.into_iter().map(|number| (number, Want { ttl, records: None })).collect());
     }
-    let number = match &rrset.rtype {
-        RecordType::A => rtype::A,
-        RecordType::Aaaa => rtype::AAAA,
-        RecordType::Ns => rtype::NS,
-        RecordType::Txt => rtype::TXT,
-        RecordType::Other(text) if text == "CNAME" => rtype::CNAME,
-        RecordType::Ds | RecordType::Soa | RecordType::Lua | RecordType::Dnskey | RecordType::Other(_) => {
-            return Err(unsupported(rrset));
-        }
+    let number = number_of(&rrset.rtype).ok_or_else(|| unsupported(rrset))?;
+    let read: fn(u16, &str) -> Option<Vec<u8>> = match carried_type(number) {
+        Some(_) => |number, content| rdata_of(carried_type(number)?, content),
+        None if number == rtype::NS => |_, content| Name::parse(content).map(|n| n.wire().to_vec()),
+        None => return Err(unsupported(rrset)),
     };
     let mut records = rrset
         .records
         .iter()
         .map(|content| {
-            rdata(number, content).ok_or_else(|| bug(format!("{content:?} is not of type {}", rrset.rtype)))
+            read(number, content).ok_or_else(|| bug(format!("{content:?} is not of type {}", rrset.rtype)))
         })
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_unstable();
@@ -168,48 +166,6 @@ fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
 fn unsupported(rrset: &RRset) -> Fault {
     let detail = format!("{} {} cannot be compared with an answer", rrset.owner, rrset.rtype);
     Fault::new(Class::Unsupported, "probe-type", detail)
-}
-
-/// Presentation form to canonical RDATA.
-fn rdata(number: u16, content: &str) -> Option<Vec<u8>> {
-    match number {
-        rtype::A => content.parse::<std::net::Ipv4Addr>().ok().map(|a| a.octets().to_vec()),
-        rtype::AAAA => content.parse::<std::net::Ipv6Addr>().ok().map(|a| a.octets().to_vec()),
-        rtype::NS | rtype::CNAME => Name::parse(content).map(|n| n.wire().to_vec()),
-        rtype::TXT => character_strings(content),
-        _ => None,
-    }
-}
-
-/// Quoted strings of TXT (RFC 1035 section 5.1) as counted octets.
-fn character_strings(content: &str) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(content.len());
-    let mut bytes = content.bytes().peekable();
-    loop {
-        while bytes.next_if_eq(&b' ').is_some() {}
-        if bytes.peek().is_none() {
-            return (!octets.is_empty()).then_some(octets);
-        }
-        bytes.next_if_eq(&b'"')?;
-        let mut string = Vec::new();
-        loop {
-            match bytes.next()? {
-                b'"' => break,
-                b'\\' => {
-                    let first = bytes.next()?;
-                    if first.is_ascii_digit() {
-                        let digits = [first, bytes.next()?, bytes.next()?];
-                        string.push(std::str::from_utf8(&digits).ok()?.parse().ok()?);
-                    } else {
-                        string.push(first);
-                    }
-                }
-                byte => string.push(byte),
-            }
-        }
-        octets.push(u8::try_from(string.len()).ok()?);
-        octets.extend(string);
-    }
 }
 
 #[cfg(test)]
@@ -250,6 +206,7 @@ mod tests {
             set("@", RecordType::Ns, "ns1.example."),
             set("*", RecordType::A, "192.0.2.1"),
             set("*", RecordType::Aaaa, "2001:db8::1"),
+            set("@", RecordType::from("MX".to_owned()), "10 mx.example."),
             set("app", RecordType::Lua, "A \"pickrandom()\""),
         ]);
         assert_eq!(
@@ -263,6 +220,7 @@ mod tests {
                 "zzz.s.pool.test/A",
                 "*.s.pool.test/AAAA",
                 "zzz.s.pool.test/AAAA",
+                "s.pool.test/MX",
                 "app.s.pool.test/A",
             ]
         );
@@ -287,17 +245,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_compared_is_said_at_once() {
-        let mx = RRset::new("s.pool.test.", RecordType::from("MX".to_owned()), Ttl::new(1), ["1 a."]);
-        assert_eq!(Plan::of(&request(vec![mx])).unwrap_err().code, "probe-type");
+        let other = RRset::new("s.pool.test.", RecordType::from("HINFO".to_owned()), Ttl::new(1), ["a b"]);
+        assert_eq!(Plan::of(&request(vec![other])).unwrap_err().code, "probe-type");
         let foreign = RRset::new("other.test.", RecordType::A, Ttl::new(1), ["192.0.2.1"]);
         assert_eq!(Plan::of(&request(vec![foreign])).unwrap_err().code, "probe-request");
-    }
-
-    #[test]
-    fn text_becomes_counted_strings() {
-        assert_eq!(character_strings("\"ab\" \"c\\\"\\065\"").unwrap(), b"\x02ab\x03c\"A");
-        for bad in ["", "ab", "\"ab", "\"\\", "\"\\999\""] {
-            assert!(character_strings(bad).is_none(), "{bad}");
-        }
     }
 }

@@ -41,11 +41,14 @@ const OURS: [(u16, &str); 11] = [
 #[error("the zone has more than {MAX_RECORDS} records")]
 pub struct TooLarge;
 
+/// TTL and RDATA of one set.
+type Set = (u32, BTreeSet<Vec<u8>>);
+
 /// Takes records one by one.
 #[derive(Debug)]
 pub struct Collector {
     apex: Name,
-    sets: BTreeMap<(Name, u16), (u32, BTreeSet<Vec<u8>>)>,
+    sets: BTreeMap<(Name, u16), Set>,
     /// Names that the old zone delegates, or aliases with everything below.
     cuts: BTreeSet<Name>,
     left_out: Vec<LeftOut>,

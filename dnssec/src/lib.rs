@@ -11,7 +11,7 @@ mod nsec3;
 pub mod roll;
 mod verify;
 
-pub use answer::{Answer, EdnsSeen, Malformed, Signature, SignedSet, rtype};
+pub use answer::{Answer, EdnsSeen, Malformed, PlainRecord, Signature, SignedSet, plain_records, rtype};
 pub use chain::{Chain, NXDOMAIN, TrustedKeys};
 pub use denial::Denial;
 pub use ds::{Dnskey, DsDigest, ENTRY_POINT, REVOKED, ZONE_KEY, ds_from_rdata, hex, key_tag};

@@ -110,6 +110,10 @@ impl Walker {
         Self { net, map }
     }
 
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
     fn session(&self) -> Session<'_> {
         Session::live(&self.net, BUDGET)
     }

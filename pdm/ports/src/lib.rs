@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod fault;
+pub mod gather;
 pub mod parent;
 pub mod probe;
 pub mod registrar;
@@ -11,6 +12,7 @@ pub mod zone;
 
 pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
+pub use gather::ZoneGather;
 pub use parent::{DelegationChange, ParentSide};
 pub use probe::{DnsProbe, KeysSeen, ProofRequest, Server};
 pub use store::Store;

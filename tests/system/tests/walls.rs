@@ -15,6 +15,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
         "pure",
     ),
     ("pdm-dnssec", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
+    ("pdm-carry-over", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
     ("pdm-lua-records", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
     (
         "pdm-ports",
