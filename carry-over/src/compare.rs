@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(verdict(&[said(None)], std::slice::from_ref(&ours)), Verdict::OldSilent);
         assert_eq!(verdict(std::slice::from_ref(&right), &[ours.clone(), said(None)]), Verdict::OursSilent);
         let other = said(Some(&["20 mx.acme.com."]));
-        assert!(matches!(verdict(&[right, other], &[ours.clone()]), Verdict::Differs { .. }));
+        assert!(matches!(verdict(&[right, other], std::slice::from_ref(&ours)), Verdict::Differs { .. }));
         let Verdict::Differs { old, .. } = verdict(&[said(Some(&[]))], &[ours]) else {
             panic!("they differ")
         };
