@@ -91,4 +91,32 @@ CREATE INDEX operations_due ON operations (next_look_at) WHERE state = 'open';
 CREATE INDEX operations_lease ON operations (lease_token) WHERE lease_token IS NOT NULL;
 CREATE INDEX operations_release ON operations (pool, created_at) WHERE kind = 'release';
 
+-- Names that lie below one that an owner brings are found by reading these.
+CREATE INDEX allocations_byo ON allocations (fqdn) WHERE mode <> 'pool' AND phase <> 'freed';
+
+-- Claims on domains that their owners bring. Until one is proved it blocks nobody, so several may stand on one name.
+CREATE TABLE claims (
+    id TEXT PRIMARY KEY NOT NULL CHECK (id <> ''),
+    fqdn TEXT NOT NULL CHECK (fqdn <> ''),
+    registered TEXT NOT NULL CHECK (registered <> ''),
+    mode TEXT NOT NULL CHECK (mode <> ''),
+    owner TEXT NOT NULL CHECK (owner <> ''),
+    created_by TEXT,
+    request_key TEXT,
+    reserved_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    disputed_at INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX claims_owner ON claims (fqdn, owner);
+CREATE INDEX claims_expiry ON claims (expires_at);
+
+-- Sealed credentials of registrars; nobody reads them without the key.
+CREATE TABLE credentials (
+    allocation TEXT PRIMARY KEY NOT NULL CHECK (allocation <> ''),
+    registrar TEXT NOT NULL CHECK (registrar <> ''),
+    sealed TEXT NOT NULL CHECK (sealed <> ''),
+    sealed_at INTEGER NOT NULL
+) STRICT;
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

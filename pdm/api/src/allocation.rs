@@ -1,5 +1,7 @@
 //! Allocations as they are shown. A reservation token is never among the fields.
 
+use pdm_model::byo::{Byo, Instruction, Previous};
+use pdm_model::handover::{ParentSight, Plan};
 use pdm_model::{
     Allocation, Condition, Delegation, DsRecord, Observed, Operation, Phase, RRset, Timestamp, ZoneName,
 };
@@ -8,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::operation::{OperationView, word};
 use crate::receipt::ReceiptView;
+use crate::reservation::OwnershipView;
 use crate::target::{LoadBalancerBody, TargetBody};
 
 /// One name lent to one Sovereign.
@@ -142,6 +145,64 @@ pub struct AllocationDetail {
     /// What is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
+    /// The parent's side of a domain that its owner brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<BroughtView>,
+    /// What proves the domain, while it is only claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<OwnershipView>,
+}
+
+/// The parent's side of a domain that its owner brings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BroughtView {
+    /// The registered domain, whose API edits the parent, and how the name was proved.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub byo: Byo,
+    /// The zone that delegates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub parent_zone: Option<ZoneName>,
+    /// What each parent server answered last: `{server, ns, ds}`.
+    #[schema(value_type = Vec<Object>)]
+    pub parents: Vec<ParentSight>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub looked_at: Option<Timestamp>,
+    /// What a person has to enter at the parent now: `{action, text, ns, glue, ds, dnskey, lines}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub instruction: Option<Instruction>,
+    /// The way as it was planned: `{stages, doneAt, undo}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub plan: Option<Plan>,
+    /// What stood there before: `{ns, glue, ds, at}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub previous: Option<Previous>,
+}
+
+impl BroughtView {
+    /// Of an allocation; none for a name lent from a pool.
+    #[must_use]
+    pub fn of(allocation: &Allocation) -> Option<Self> {
+        let byo = allocation.byo.clone()?;
+        let foreign = allocation.observed.foreign.as_deref().cloned().unwrap_or_default();
+        Some(Self {
+            byo,
+            parent_zone: foreign.zone,
+            looked_at: foreign.look.as_ref().map(|l| l.ended),
+            parents: foreign.look.map(|l| l.parents).unwrap_or_default(),
+            instruction: foreign.instruction,
+            plan: foreign.plan,
+            // What the vendor said is the adapter's own.
+            previous: foreign.previous.map(|p| Previous { vendor: None, ..p }),
+        })
+    }
 }
 
 /// A page of allocations.
@@ -263,6 +324,8 @@ impl AllocationDetail {
             delegation: DelegationView { ns: nameservers.to_vec(), ds: a.observed.ds.clone() },
             receipts: a.proof.iter().map(ReceiptView::from).collect(),
             operation: operation.map(OperationView::from),
+            brought: BroughtView::of(a),
+            ownership: None,
         }
     }
 }

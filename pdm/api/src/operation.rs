@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn events_and_answers_have_one_shape() {
         let now = Timestamp(1_795_046_400_123);
-        let mut steps = Operation::fresh_steps(OperationKind::Commit, now);
+        let mut steps = Operation::fresh_steps(pdm_model::Parent::Ours, OperationKind::Commit, now);
         steps[0].state = StepState::Done;
         steps[0].evidence = Some(serde_json::json!({"serial": 1}));
         steps[1].state = StepState::Waiting;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pdm_model::ZoneName;
+use pdm_model::{Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// One pool.
@@ -48,13 +49,61 @@ pub struct RegistrarView {
     pub id: String,
     /// For people.
     pub name: String,
+    /// The fields of its credential, in order.
+    pub credential_fields: Vec<CredentialFieldView>,
+    /// `{registryApex, hostedParent, callsPerMinute, parallel}`: what it can do in each mode, or `{reason, wayOut}`.
+    #[schema(value_type = Object)]
+    pub capability: Value,
+    /// How to make a credential that can do this and no more.
+    pub recipe: String,
+}
+
+/// One field of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialFieldView {
+    /// Its name in requests.
+    pub name: String,
+    /// Its name for people.
+    pub label: String,
+    /// Whether it must never be shown.
+    pub secret: bool,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Where to find it.
+    pub help: String,
+}
+
+/// What a credential is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialView {
+    /// The domain that was found.
+    #[schema(value_type = String)]
+    pub domain: ZoneName,
+    /// Why the registry's delegation cannot be changed; missing when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_apex: Option<String>,
+    /// Why names in the hosted zone cannot be delegated; missing when they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted_parent: Option<String>,
+    /// When the registration ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires: Option<Timestamp>,
+    /// When the credential ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub credential_expires: Option<Timestamp>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
 }
 
 /// The registrars that are served.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registrars {
-    /// None in this version.
+    /// In the order of their ids.
     pub registrars: Vec<RegistrarView>,
 }
 

@@ -1,6 +1,8 @@
 //! Bodies and queries of the calls under `/v1`. Unknown fields are refused: a misspelt option never passes in silence.
 
-use pdm_model::{Refusal, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+use pdm_model::{Mode, Refusal, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +29,7 @@ pub struct CheckQuery {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReserveBody {
-    /// `pool`; the other modes are not served in this version.
+    /// `pool`, `byo-manual` or `byo-api`.
     #[schema(example = "pool")]
     pub mode: String,
     /// The pool (mode `pool`).
@@ -48,16 +50,38 @@ pub struct ReserveBody {
 }
 
 impl ReserveBody {
+    /// The mode.
+    ///
+    /// # Errors
+    /// `unsupported-mode`.
+    pub fn mode(&self) -> Result<Mode, Refusal> {
+        Mode::from_word(&self.mode).ok_or_else(|| {
+            let shown: String = self.mode.chars().take(32).collect();
+            Refusal::new("unsupported-mode", format!("{shown:?} is not a mode")).field("mode")
+        })
+    }
+
+    /// The domain of a reservation in a mode where its owner brings it.
+    ///
+    /// # Errors
+    /// `invalid-body` with the field that is missing or too much.
+    pub fn brought(&self) -> Result<&str, Refusal> {
+        for (field, given) in [("poolDomain", &self.pool_domain), ("subdomain", &self.subdomain)] {
+            if given.is_some() {
+                let detail = format!("mode {} takes a domain and no {field}", self.mode);
+                return Err(Refusal::new("invalid-body", detail).field(field));
+            }
+        }
+        let missing =
+            || Refusal::new("invalid-body", format!("mode {} needs domain", self.mode)).field("domain");
+        self.domain.as_deref().ok_or_else(missing)
+    }
+
     /// Pool and label of a reservation in pool mode.
     ///
     /// # Errors
-    /// `unsupported-mode`, or `invalid-body` with the field that is missing or too much.
+    /// `invalid-body` with the field that is missing or too much.
     pub fn pool_and_label(&self) -> Result<(&str, &str), Refusal> {
-        if self.mode != "pool" {
-            let shown: String = self.mode.chars().take(32).collect();
-            return Err(Refusal::new("unsupported-mode", format!("{shown:?} is not served in this version"))
-                .field("mode"));
-        }
         let missing =
             |field: &str| Refusal::new("invalid-body", format!("mode pool needs {field}")).field(field);
         if self.domain.is_some() {
@@ -92,21 +116,51 @@ pub struct CommitBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub failover: Option<Value>,
-    /// Not served in this version.
+    /// Whose API edits the parent (mode `byo-api`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub registrar: Option<Value>,
+    pub registrar: Option<RegistrarBody>,
+}
+
+/// A registrar or DNS host with its credential, which is never answered again.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrarBody {
+    /// Its id, as `GET /v1/registrars` names it.
+    pub id: String,
+    /// `registry-apex` or `hosted-parent`; by the name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Codes of risks that are accepted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub accept: BTreeSet<String>,
+    /// The fields of its credential, by name.
+    pub credential: BTreeMap<String, String>,
+}
+
+/// `PUT /v1/allocations/{fqdn}/credential`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CredentialBody {
+    /// The registrar that the name was committed with, and its credential.
+    pub registrar: RegistrarBody,
+}
+
+/// `POST /v1/registrars/{id}/validate`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CredentialCheckBody {
+    /// The domain that it is to be good for.
+    pub domain: String,
+    /// The fields of the credential, by name.
+    pub credential: BTreeMap<String, String>,
 }
 
 impl CommitBody {
     /// The target of the commit.
     ///
     /// # Errors
-    /// `invalid-target` or `unsupported-mode` with the field that is wrong.
+    /// `invalid-target` with the field that is wrong.
     pub fn target(&self) -> Result<Target, Refusal> {
-        if self.registrar.is_some() {
-            return Err(no_registrar());
-        }
         TargetBody { load_balancers: self.load_balancers.clone(), failover: self.failover.clone() }.parse()
     }
 }
@@ -120,25 +174,9 @@ pub struct ReleaseBody {
     /// What reserve answered; not needed with the owner's token or by an admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation_token: Option<String>,
-    /// Not served in this version.
+    /// The registrar's credential, when it was forgotten meanwhile (mode `byo-api`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub registrar: Option<Value>,
-}
-
-impl ReleaseBody {
-    /// Refuse what is not served.
-    ///
-    /// # Errors
-    /// `unsupported-mode`.
-    pub fn admit(&self) -> Result<(), Refusal> {
-        if self.registrar.is_some() { Err(no_registrar()) } else { Ok(()) }
-    }
-}
-
-fn no_registrar() -> Refusal {
-    Refusal::new("unsupported-mode", "registrars are not served in this version; leave it out")
-        .field("registrar")
+    pub registrar: Option<RegistrarBody>,
 }
 
 /// `POST /v1/allocations/{fqdn}/suspend`.
@@ -245,8 +283,12 @@ mod tests {
     fn other_modes_and_missing_fields_have_their_codes() {
         let body = |v: Value| serde_json::from_value::<ReserveBody>(v).unwrap();
         let code = |v: Value| body(v).pool_and_label().unwrap_err();
-        let refusal = code(json!({"mode": "byo-api", "domain": "a.example"}));
+        let refusal = body(json!({"mode": "byo", "domain": "a.example"})).mode().unwrap_err();
         assert_eq!((refusal.code, refusal.field.as_deref()), ("unsupported-mode", Some("mode")));
+        let refusal = body(json!({"mode": "byo-api", "subdomain": "a"})).brought().unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_deref()), ("invalid-body", Some("subdomain")));
+        let brought = body(json!({"mode": "byo-api", "domain": "a.example"}));
+        assert_eq!((brought.mode().unwrap(), brought.brought().unwrap()), (Mode::ByoApi, "a.example"));
         let refusal = code(json!({"mode": "pool", "poolDomain": "omani.works"}));
         assert_eq!((refusal.code, refusal.field.as_deref()), ("invalid-body", Some("subdomain")));
         let good = body(json!({"mode": "pool", "poolDomain": "omani.works", "subdomain": "omantel"}));
@@ -261,13 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn failover_and_registrar_are_not_served() {
-        let mut commit: CommitBody = serde_json::from_value(json!({
+    fn failover_is_not_served() {
+        let commit: CommitBody = serde_json::from_value(json!({
             "fqdn": "a.b", "reservationToken": "t", "loadBalancers": [{"ipv4": "8.8.8.8"}], "failover": {}
         }))
         .unwrap();
         assert_eq!(commit.target().unwrap_err().code, "invalid-target");
-        commit.registrar = Some(json!({}));
-        assert_eq!(commit.target().unwrap_err().code, "unsupported-mode");
     }
 }

@@ -35,7 +35,7 @@ pub struct ReservationView {
     /// The name.
     #[schema(value_type = String, example = "omantel.omani.works")]
     pub fqdn: ZoneName,
-    /// `pool`.
+    /// `pool`, `byo-manual` or `byo-api`.
     pub mode: String,
     /// `reserved`.
     #[schema(schema_with = crate::words::phases)]
@@ -53,6 +53,33 @@ pub struct ReservationView {
     /// The nameservers that will answer.
     #[schema(value_type = Vec<String>)]
     pub nameservers: Vec<ZoneName>,
+    /// What proves that a brought domain is its owner's; commit looks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<OwnershipView>,
+}
+
+/// The record that proves a brought domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnershipView {
+    /// `TXT`.
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// Owner name, with the trailing dot.
+    pub name: String,
+    /// Its text.
+    pub value: String,
+    /// Until when it may be published.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+impl OwnershipView {
+    /// A TXT of this name and text.
+    #[must_use]
+    pub fn txt(name: String, value: String, expires_at: Timestamp) -> Self {
+        Self { rtype: "TXT".to_owned(), name, value, expires_at }
+    }
 }
 
 impl ReservationView {
@@ -68,6 +95,7 @@ impl ReservationView {
             reserved_at: allocation.reserved_at,
             expires_at: allocation.expires_at,
             nameservers: nameservers.to_vec(),
+            ownership: None,
         }
     }
 }

@@ -12,9 +12,11 @@ use ipnet::IpNet;
 use pdm_auditor::{Prober, WalkSettings, Walker};
 use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
+use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
 use pdm_ports::parent::ZoneLease;
+use pdm_ports::registrar::Registrar;
 use pdm_ports::walk::DelegationWalk;
 use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
@@ -71,8 +73,11 @@ impl Daemon {
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
             walk: walk(config, &servers),
+            registrars: registrars(config)?,
         };
-        let engine = Engine::new(settings(config, servers), parts, TokenKey::new(&config.auth.token_key));
+        let vault = vault(config)?;
+        let tokens = TokenKey::new(&config.auth.token_key);
+        let engine = Engine::new(settings(config, servers), parts, tokens, vault);
         Ok(Self { engine, powerdns, pools, ground, points })
     }
 
@@ -235,6 +240,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
             .iter()
             .map(|pool| (pool.domain.clone(), pool.clone()))
             .collect::<BTreeMap<_, _>>(),
+        byo: config.byo.clone(),
         nameservers: config.dns.nameservers.clone(),
         servers,
         skipped: config.dns.maintenance.iter().map(ToString::to_string).collect(),
@@ -247,6 +253,33 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
         sweep: config.worker.sweep,
         proof_age: config.worker.proof_age,
     }
+}
+
+/// Every registrar with an adapter; its base address from the configuration, where it stands there.
+///
+/// # Errors
+/// A base address that cannot be used, or one of a registrar that nobody knows.
+fn registrars(config: &Config) -> Result<BTreeMap<String, Arc<dyn Registrar>>, Failure> {
+    let known = |id: &String| pdm_adapters::REGISTRARS.iter().any(|entry| entry.id == id);
+    if let Some(unknown) = config.registrars.keys().find(|id| !known(id)) {
+        return Err(Failure::Refused(format!("registrars.{unknown}: there is no such registrar")));
+    }
+    let http = pdm_adapters::Http::new()?;
+    let make = |entry: &pdm_adapters::Entry| {
+        let base = config.registrars.get(entry.id).cloned();
+        let options = pdm_adapters::Options { base, ..pdm_adapters::Options::default() };
+        Ok((entry.id.to_owned(), (entry.make)(&http, &options)?))
+    };
+    pdm_adapters::REGISTRARS.iter().map(make).collect()
+}
+
+/// Where credentials are kept.
+///
+/// # Errors
+/// A key that cannot seal.
+pub fn vault(config: &Config) -> Result<Vault, Fault> {
+    let keys = config.credential_keys.0.iter().map(|key| SealKey::new(key));
+    Ok(Vault::new(keys.collect::<Result<_, _>>()?))
 }
 
 /// The OpenAPI document.

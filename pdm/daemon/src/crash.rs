@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pdm_model::canonical::Change;
 use pdm_model::{
-    Allocation, AuditEntry, Condition, Delegation, DsRecord, Observed, Operation, Proof, Refusal, Timestamp,
-    ZoneName,
+    Allocation, AuditEntry, Claim, Condition, Delegation, DsRecord, Observed, Operation, Proof, Refusal,
+    Timestamp, ZoneName,
 };
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::{
-    Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, StoredEvent, Wanted,
+    Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, SealedCredential,
+    StoredEvent, Wanted,
 };
 use pdm_ports::zone::Created;
 use pdm_ports::{
@@ -168,6 +169,11 @@ port! { store Store {
     plain mark() -> Answer<i64>;
     point raise_mark(mark: i64) -> Answer<()>;
     point restore(allocation: &Allocation, audit: AuditEntry) -> Answer<bool>;
+    plain claims(name: &ZoneName) -> Answer<Vec<Claim>>;
+    point put_credential(credential: &SealedCredential) -> Answer<()>;
+    plain credential(allocation: &str) -> Answer<Option<SealedCredential>>;
+    point forget_credential(allocation: &str) -> Answer<()>;
+    plain credentials() -> Answer<Vec<SealedCredential>>;
     point prune() -> Answer<u64>;
 } }
 
@@ -214,7 +220,8 @@ mod tests {
         assert_eq!(super::parent::CALLS.len(), methods(parent, "ParentSide"));
         assert_eq!(lease::CALLS.len(), methods(parent, "ZoneLease"));
         // The reads that have none, by name: whoever adds a method decides here.
-        let reads = "now holder allocation allocations operation events counts queue audit_log freezes mark";
+        let reads = "now holder allocation allocations operation events counts queue audit_log freezes mark claims credential \
+                     credentials";
         let traced = store::CALLS.iter().filter(|c| !c.is_empty()).count();
         let all = methods(include_str!("../../ports/src/store.rs"), "Store");
         assert_eq!(traced + reads.split(' ').count(), all);

@@ -6,15 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use pdm_model::canonical::desired_rrsets;
-use pdm_model::{Allocation, DsRecord, Pool, RRset, ZoneName};
+use pdm_model::{Allocation, DsRecord, Mode, Pool, RRset, ZoneName};
+use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
 use pdm_ports::{Class, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use crate::editor::{self, Editor};
 use crate::settings::Settings;
 use crate::token::TokenKey;
+use crate::vault::Vault;
 use crate::waiters::{Keyed, Waiters};
 
 /// What the engine works with.
@@ -30,6 +33,8 @@ pub struct Parts {
     pub probe: Arc<dyn DnsProbe>,
     /// Walks the real delegation tree.
     pub walk: Arc<dyn DelegationWalk>,
+    /// Registrars and DNS hosts by id.
+    pub registrars: BTreeMap<String, Arc<dyn Registrar>>,
 }
 
 /// Intents, workers and sweeps over one set of parts.
@@ -37,6 +42,10 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) parts: Parts,
     pub(crate) tokens: TokenKey,
+    /// Credentials of registrars.
+    pub(crate) vault: Vault,
+    /// Who edits foreign parents, by mode.
+    pub(crate) editors: BTreeMap<Mode, Arc<dyn Editor>>,
     /// This process among replicas: its lease tokens begin with it.
     pub(crate) holder: String,
     pub(crate) waiters: Waiters,
@@ -59,12 +68,14 @@ pub struct Engine {
 impl Engine {
     /// An engine that does nothing until [`Engine::run`].
     #[must_use]
-    pub fn new(settings: Settings, parts: Parts, tokens: TokenKey) -> Arc<Self> {
+    pub fn new(settings: Settings, parts: Parts, tokens: TokenKey, vault: Vault) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(settings.parallel));
         Arc::new(Self {
             settings,
             parts,
             tokens,
+            vault,
+            editors: editor::editors(),
             holder: Uuid::new_v4().simple().to_string(),
             waiters: Waiters::default(),
             bell: Notify::new(),
@@ -101,6 +112,12 @@ impl Engine {
         &self.parts.zones
     }
 
+    /// Registrars and DNS hosts by id.
+    #[must_use]
+    pub fn registrars(&self) -> &BTreeMap<String, Arc<dyn Registrar>> {
+        &self.parts.registrars
+    }
+
     /// Who edits the parents.
     #[must_use]
     pub fn parent(&self) -> &Arc<dyn ParentSide> {
@@ -113,9 +130,9 @@ impl Engine {
         self.read_only.load(Ordering::Relaxed)
     }
 
-    /// The pool an allocation was lent from. A pool that left the configuration is a fault, not a panic.
+    /// The rules of an allocation. A pool that left the configuration is a fault, not a panic.
     pub(crate) fn pool_of(&self, allocation: &Allocation) -> Result<&Pool, Fault> {
-        self.settings.pools.get(&allocation.pool).ok_or_else(|| {
+        self.settings.rules(allocation).map_err(|_| {
             Fault::new(
                 Class::Rejected,
                 "pool-not-configured",
@@ -127,7 +144,7 @@ impl Engine {
     /// What should be in an allocation's zone, besides SOA and keys.
     #[must_use]
     pub fn desired(&self, allocation: &Allocation) -> Vec<RRset> {
-        let ttls = self.settings.pools.get(&allocation.pool).map(|p| p.ttls).unwrap_or_default();
+        let ttls = self.settings.rules(allocation).map(|p| p.ttls).unwrap_or_default();
         desired_rrsets(&allocation.fqdn, &self.settings.nameservers, allocation.served_target(), &ttls)
     }
 

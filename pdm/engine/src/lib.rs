@@ -3,14 +3,17 @@
 //! Nothing here names a technology: the store, the nameservers, the parent and the probe are ports.
 
 pub mod caller;
+mod editor;
 pub mod engine;
 pub mod intents;
+pub mod ownership;
 mod reconcile;
 mod recover;
 pub mod settings;
 mod steps;
 mod sweep;
 pub mod token;
+pub mod vault;
 mod waiters;
 
 pub use engine::{Engine, Parts};

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use pdm_model::byo::{Byo, Ownership, ProvedBy};
+use pdm_model::registered::{Belongs, belongs};
 use pdm_model::{
-    Allocation, AuditEntry, LoadBalancer, Mode, Observed, Phase, RecordType, Target, Timestamp, ZoneName,
+    Allocation, AuditEntry, Delegation, LoadBalancer, Mode, Observed, Parent, Phase, RecordType, Target,
+    Timestamp, ZoneName,
 };
 use pdm_ports::Fault;
 use pdm_ports::zone::{ObservedZone, Stamp};
@@ -38,9 +41,15 @@ impl Engine {
                 lost(&mut result);
                 continue;
             };
-            let Some(pool) = name.parent().filter(|p| self.settings.pools.contains_key(p)) else {
-                lost(&mut result);
-                continue;
+            let in_pool = name.parent().filter(|p| self.settings.pools.contains_key(p));
+            let (pool, mode) = match (in_pool, belongs(&name)) {
+                (Some(pool), _) => (pool, Mode::Pool),
+                // A brought domain. Who edits its parent is lost with the store; a person always can.
+                (None, Belongs::Registered(registered)) => (registered, Mode::ByoManual),
+                (None, Belongs::PublicSuffix) => {
+                    lost(&mut result);
+                    continue;
+                }
             };
             let Some(zone) = self.parts.zones.read_zone(&name).await? else { continue };
             let Some(stamp) = zone.stamp.clone().filter(|s| s.generation > 0) else {
@@ -51,10 +60,10 @@ impl Engine {
             let keys = self.parts.zones.read_keys(&name).await?.unwrap_or_default();
             let observed = Observed {
                 ds: ds_of(&keys),
-                parent: self.parts.parent.observe(&name).await?,
+                parent: self.parent_of(&name, mode).await?,
                 ..Observed::default()
             };
-            let allocation = rebuilt(&name, &pool, stamp, &zone, observed);
+            let allocation = rebuilt((&name, &pool, mode), stamp, &zone, observed);
             let entry =
                 AuditEntry::new(actor, "recover", &name, format!("generation {}", allocation.generation));
             if self.parts.store.restore(&allocation, entry).await? {
@@ -72,10 +81,20 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// What the parent holds for a name that is put back.
+    async fn parent_of(&self, name: &ZoneName, mode: Mode) -> Result<Delegation, Fault> {
+        match mode.parent() {
+            Parent::Ours => self.parts.parent.observe(name).await,
+            // The next sweep looks.
+            Parent::Foreign => Ok(Delegation::default()),
+        }
+    }
+}
+
 /// An allocation as its zone tells it. Active, so that the sweep compares and proves it.
 fn rebuilt(
-    name: &ZoneName,
-    pool: &ZoneName,
+    (name, pool, mode): (&ZoneName, &ZoneName, Mode),
     stamp: Stamp,
     zone: &ObservedZone,
     observed: Observed,
@@ -99,10 +118,10 @@ fn rebuilt(
     // A zone without addresses was suspended; its target is lost with the store and has to be given again.
     let suspended = target.is_none().then(|| "recovered without addresses".to_owned());
     Allocation {
-        id: stamp.allocation,
+        id: stamp.allocation.clone(),
         fqdn: name.clone(),
         pool: pool.clone(),
-        mode: Mode::Pool,
+        mode,
         owner: stamp.owner,
         phase: Phase::Active,
         generation: stamp.generation,
@@ -120,5 +139,14 @@ fn rebuilt(
         observed,
         proof: None,
         updated_at: Timestamp::default(),
+        byo: (mode != Mode::Pool).then(|| Byo {
+            registered: pool.clone(),
+            registrar: None,
+            ownership: Ownership {
+                by: ProvedBy::Delegation,
+                at: Timestamp::default(),
+                claim: stamp.allocation.clone(),
+            },
+        }),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pdm_model::{DsRecord, Pool, Refusal, ZoneName};
+use pdm_model::{Allocation, DsRecord, Parent, Pool, Refusal, ZoneName};
 use pdm_ports::Server;
 
 /// What the engine is told at start. Nothing here changes while it runs.
@@ -11,6 +11,8 @@ use pdm_ports::Server;
 pub struct Settings {
     /// The pools by name.
     pub pools: BTreeMap<ZoneName, Pool>,
+    /// The rules for names that their owners bring; its domain has no meaning.
+    pub byo: Pool,
     /// Nameserver names of every zone.
     pub nameservers: Vec<ZoneName>,
     /// Addresses to ask, with the names behind them.
@@ -36,6 +38,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The rules that an allocation follows: its pool's, or those for names that their owners bring.
+    ///
+    /// # Errors
+    /// `unsupported-pool` when its pool left the configuration.
+    pub fn rules(&self, allocation: &Allocation) -> Result<&Pool, Refusal> {
+        match allocation.mode.parent() {
+            Parent::Ours => self.pool(&allocation.pool),
+            Parent::Foreign => Ok(&self.byo),
+        }
+    }
+
     /// The pool of this name.
     ///
     /// # Errors

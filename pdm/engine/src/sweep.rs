@@ -10,8 +10,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use pdm_model::canonical::{Change, diff};
 use pdm_model::{
-    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, OperationKind, Phase, Status, Timestamp,
-    ZoneName, set_condition,
+    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, OperationKind, Parent, Phase, Status,
+    Timestamp, ZoneName, set_condition,
 };
 use pdm_ports::store::{Facts, Filter, NewOperation, Wanted, Write};
 use pdm_ports::zone::ZoneSummary;
@@ -40,6 +40,8 @@ struct Seen {
 struct Drift {
     reason: &'static str,
     detail: String,
+    /// Whether PDM may write it again. What somebody changed at a parent that is not ours is theirs to change.
+    ours: bool,
 }
 
 impl Engine {
@@ -125,7 +127,8 @@ impl Engine {
         prove: bool,
     ) -> Result<(), Fault> {
         let before = (allocation.conditions.clone(), allocation.observed.clone());
-        let drift = self.drift(&mut allocation, seen).await?;
+        let parent = self.parent_now(&mut allocation, seen, prove).await?;
+        let drift = self.drift(&mut allocation, seen, &parent).await?;
         let mut audit = Vec::new();
         let mut proof = None;
         if let Some(found) = &drift {
@@ -191,7 +194,7 @@ impl Engine {
             let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
             self.parts.store.note(&id, allocation.generation, conditions, observed, proof, audit).await?;
         }
-        if let Some(found) = drift
+        if let Some(found) = drift.filter(|found| found.ours)
             && self.pool_of(&allocation)?.drift == DriftPolicy::Repair
         {
             self.repair(&allocation, &found).await?;
@@ -199,9 +202,41 @@ impl Engine {
         Ok(())
     }
 
+    /// What the parent holds: as listed with the pool; a parent that is not ours is walked to when a proof is due, and
+    /// taken for what it was in between.
+    async fn parent_now(
+        &self,
+        allocation: &mut Allocation,
+        seen: &Seen,
+        look: bool,
+    ) -> Result<Delegation, Fault> {
+        if allocation.mode.parent() == Parent::Ours {
+            return Ok(seen.delegations.get(&allocation.fqdn).cloned().unwrap_or_default());
+        }
+        if look {
+            let view = self.parts.walk.parent(&allocation.fqdn).await?;
+            let parent = &mut allocation.observed.parent;
+            let answered: Vec<_> = view.answers.iter().filter(|a| a.ns.is_some() && a.ds.is_some()).collect();
+            if !answered.is_empty() {
+                parent.ns =
+                    answered.iter().filter_map(|a| a.ns.as_ref()).flat_map(|(set, _)| set.clone()).collect();
+                parent.ds =
+                    answered.iter().filter_map(|a| a.ds.as_ref()).flat_map(|(set, _)| set.clone()).collect();
+            }
+        }
+        Ok(allocation.observed.parent.clone())
+    }
+
     /// The first thing that is not as PDM wrote it.
-    async fn drift(&self, allocation: &mut Allocation, seen: &Seen) -> Result<Option<Drift>, Fault> {
-        let found = |reason, detail: String| Ok(Some(Drift { reason, detail }));
+    async fn drift(
+        &self,
+        allocation: &mut Allocation,
+        seen: &Seen,
+        parent: &Delegation,
+    ) -> Result<Option<Drift>, Fault> {
+        let found = |reason, detail: String| Ok(Some(Drift { reason, detail, ours: true }));
+        let at_parent = |reason, detail, ours: bool| Ok(Some(Drift { reason, detail, ours }));
+        let ours = allocation.mode.parent() == Parent::Ours;
         let name = allocation.fqdn.clone();
         let Some(zone) = seen.zones.get(name.as_str()) else {
             // The list may be older than a zone made meanwhile.
@@ -217,16 +252,14 @@ impl Engine {
             );
         }
         let wanted: std::collections::BTreeSet<_> = self.settings.nameservers.iter().cloned().collect();
-        let parent = seen.delegations.get(&name).cloned().unwrap_or_default();
         let ds: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
         if parent.ns != wanted {
-            return found("delegation-changed", format!("the parent holds {:?} as NS", parent.ns));
+            let detail = format!("the parent holds {:?} as NS", parent.ns);
+            return at_parent("delegation-changed", detail, ours);
         }
         if parent.ds != ds {
-            return found(
-                "ds-changed",
-                format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds),
-            );
+            let detail = format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds);
+            return at_parent("ds-changed", detail, ours);
         }
         if allocation.observed.serial != Some(zone.serial) {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {

@@ -20,6 +20,13 @@ impl TokenKey {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, allocation.as_bytes()).as_ref())
     }
 
+    /// The 128-bit token of a challenge that is bound to this text.
+    #[must_use]
+    pub fn challenge(&self, bound_to: &str) -> String {
+        let whole = hmac::sign(&self.0, bound_to.as_bytes());
+        URL_SAFE_NO_PAD.encode(&whole.as_ref()[..16])
+    }
+
     /// Whether `token` belongs to the allocation; in constant time.
     #[must_use]
     pub fn fits(&self, allocation: &str, token: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::byo::{Byo, ForeignParent};
 use crate::delegation::{Delegation, DsRecord};
 use crate::lifecycle::Phase;
 use crate::name::ZoneName;
@@ -10,11 +11,24 @@ use crate::target::Target;
 use crate::time::{Timestamp, Ttl};
 
 /// Who can edit the parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Our own PowerDNS carries the parent.
     Pool,
+    /// A person edits a parent that is not ours.
+    ByoManual,
+    /// A registrar's or DNS host's API edits a parent that is not ours.
+    ByoApi,
+}
+
+/// Whose servers carry the parent. It decides which plan an operation follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// Ours, the same that carry the child.
+    Ours,
+    /// Somebody else's.
+    Foreign,
 }
 
 impl Mode {
@@ -23,13 +37,27 @@ impl Mode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pool => "pool",
+            Self::ByoManual => "byo-manual",
+            Self::ByoApi => "byo-api",
         }
     }
+
+    /// All modes.
+    pub const ALL: [Self; 3] = [Self::Pool, Self::ByoManual, Self::ByoApi];
 
     /// The mode named by a stored word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        (word == "pool").then_some(Self::Pool)
+        Self::ALL.into_iter().find(|m| m.as_str() == word)
+    }
+
+    /// Whose servers carry the parent.
+    #[must_use]
+    pub fn parent(self) -> Parent {
+        match self {
+            Self::Pool => Parent::Ours,
+            Self::ByoManual | Self::ByoApi => Parent::Foreign,
+        }
     }
 }
 
@@ -130,6 +158,9 @@ pub struct Observed {
     /// When this was written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// What was seen of a parent that is not ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Box<ForeignParent>>,
 }
 
 /// One name lent to one Sovereign.
@@ -139,7 +170,7 @@ pub struct Allocation {
     pub id: String,
     /// The Sovereign's name.
     pub fqdn: ZoneName,
-    /// The pool it is lent from.
+    /// The pool it is lent from; the registered domain when the owner brings the name.
     pub pool: ZoneName,
     /// Who can edit the parent.
     pub mode: Mode,
@@ -177,6 +208,8 @@ pub struct Allocation {
     pub proof: Option<Proof>,
     /// Last change of the row.
     pub updated_at: Timestamp,
+    /// The side of a domain that its owner brings.
+    pub byo: Option<Byo>,
 }
 
 impl Allocation {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::allocation::Parent;
 use crate::name::ZoneName;
 use crate::time::Timestamp;
 
@@ -59,11 +60,41 @@ pub enum StepKind {
     AwaitDsGone,
     /// NS out of the parent and the zone out, back to back.
     RemoveDelegationAndZone,
+    /// What a foreign parent holds is read and kept for the way back; what cannot work is said here.
+    LookAtParent,
+    /// Every nameserver answers for the zone before anything points to it.
+    AwaitAuthoritative,
+    /// A DS of the servers before goes out of a foreign parent.
+    WithdrawForeignDs,
+    /// No cache holds the DS of the servers before.
+    AwaitForeignDsGone,
+    /// NS in a foreign parent, by its API or by a person.
+    EnsureDelegation,
+    /// Every parent server delegates here.
+    AwaitDelegation,
+    /// No cache holds anything of the servers before.
+    AwaitOldCaches,
+    /// DS in a foreign parent.
+    EnsureDelegationDs,
+    /// Every parent server answers the DS.
+    AwaitDelegationDs,
+    /// DS out of a foreign parent.
+    WithdrawDelegationDs,
+    /// No cache holds the DS that was withdrawn.
+    AwaitDelegationDsGone,
+    /// NS back to what it was, or out.
+    ReturnDelegation,
+    /// No parent server delegates here, and no cache asks here.
+    AwaitDelegationGone,
+    /// The zone out.
+    RemoveZone,
+    /// The registrar's credential is forgotten.
+    ForgetCredential,
 }
 
 impl StepKind {
     /// All steps.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 23] = [
         Self::WithdrawStaleDs,
         Self::EnsureZone,
         Self::EnsureParentNs,
@@ -72,6 +103,21 @@ impl StepKind {
         Self::WithdrawParentDs,
         Self::AwaitDsGone,
         Self::RemoveDelegationAndZone,
+        Self::LookAtParent,
+        Self::AwaitAuthoritative,
+        Self::WithdrawForeignDs,
+        Self::AwaitForeignDsGone,
+        Self::EnsureDelegation,
+        Self::AwaitDelegation,
+        Self::AwaitOldCaches,
+        Self::EnsureDelegationDs,
+        Self::AwaitDelegationDs,
+        Self::WithdrawDelegationDs,
+        Self::AwaitDelegationDsGone,
+        Self::ReturnDelegation,
+        Self::AwaitDelegationGone,
+        Self::RemoveZone,
+        Self::ForgetCredential,
     ];
 
     /// The word in the API, the logs and the metrics.
@@ -86,6 +132,21 @@ impl StepKind {
             Self::WithdrawParentDs => "withdraw-parent-ds",
             Self::AwaitDsGone => "await-ds-gone",
             Self::RemoveDelegationAndZone => "remove-delegation-and-zone",
+            Self::LookAtParent => "look-at-parent",
+            Self::AwaitAuthoritative => "await-authoritative",
+            Self::WithdrawForeignDs => "withdraw-foreign-ds",
+            Self::AwaitForeignDsGone => "await-foreign-ds-gone",
+            Self::EnsureDelegation => "ensure-delegation",
+            Self::AwaitDelegation => "await-delegation",
+            Self::AwaitOldCaches => "await-old-caches",
+            Self::EnsureDelegationDs => "ensure-delegation-ds",
+            Self::AwaitDelegationDs => "await-delegation-ds",
+            Self::WithdrawDelegationDs => "withdraw-delegation-ds",
+            Self::AwaitDelegationDsGone => "await-delegation-ds-gone",
+            Self::ReturnDelegation => "return-delegation",
+            Self::AwaitDelegationGone => "await-delegation-gone",
+            Self::RemoveZone => "remove-zone",
+            Self::ForgetCredential => "forget-credential",
         }
     }
 
@@ -101,14 +162,39 @@ impl StepKind {
             Self::WithdrawParentDs => "take the DS out of the parent",
             Self::AwaitDsGone => "wait until no cache can hold the DS",
             Self::RemoveDelegationAndZone => "take NS and zone out, back to back",
+            Self::LookAtParent => {
+                "read what a foreign parent holds, keep it for the way back, refuse what cannot work"
+            }
+            Self::AwaitAuthoritative => "ask every nameserver for the zone before anything points to it",
+            Self::WithdrawForeignDs => "take the DS of the servers before out of a foreign parent",
+            Self::AwaitForeignDsGone => "wait until no cache can hold the DS of the servers before",
+            Self::EnsureDelegation => "write NS into a foreign parent, by its API or by a person",
+            Self::AwaitDelegation => "wait until every parent server delegates here",
+            Self::AwaitOldCaches => "wait until no cache can hold anything of the servers before",
+            Self::EnsureDelegationDs => "write DS into a foreign parent, by its API or by a person",
+            Self::AwaitDelegationDs => "wait until every parent server answers the DS",
+            Self::WithdrawDelegationDs => "take the DS out of a foreign parent",
+            Self::AwaitDelegationDsGone => "wait until no cache can hold the DS that was withdrawn",
+            Self::ReturnDelegation => "write the NS set that was there before, or take NS out",
+            Self::AwaitDelegationGone => "wait until no parent server delegates here and no cache asks here",
+            Self::RemoveZone => "take the zone out",
+            Self::ForgetCredential => "delete the registrar's credential",
         }
     }
 }
 
-/// The steps of each kind where the same servers carry parent and child. Going forward there is one plan: what a
-/// step finds in order it leaves alone, so that first run, change and repair are the same.
+/// The steps of each kind. Going forward there is one plan for each kind of parent: what a step finds in order it
+/// leaves alone, so that first run, change and repair are the same.
 #[must_use]
-pub fn plan(kind: OperationKind) -> &'static [StepKind] {
+pub fn plan(parent: Parent, kind: OperationKind) -> &'static [StepKind] {
+    match parent {
+        Parent::Ours => plan_in_pool(kind),
+        Parent::Foreign => plan_under_foreign_parent(kind),
+    }
+}
+
+/// Where the same servers carry parent and child.
+fn plan_in_pool(kind: OperationKind) -> &'static [StepKind] {
     match kind {
         OperationKind::Commit | OperationKind::Change | OperationKind::Repair => &[
             StepKind::WithdrawStaleDs,
@@ -120,6 +206,33 @@ pub fn plan(kind: OperationKind) -> &'static [StepKind] {
         OperationKind::Release => {
             &[StepKind::WithdrawParentDs, StepKind::AwaitDsGone, StepKind::RemoveDelegationAndZone]
         }
+    }
+}
+
+/// Where somebody else's servers carry the parent: each write there has its wait before the next.
+fn plan_under_foreign_parent(kind: OperationKind) -> &'static [StepKind] {
+    match kind {
+        OperationKind::Commit | OperationKind::Change | OperationKind::Repair => &[
+            StepKind::LookAtParent,
+            StepKind::EnsureZone,
+            StepKind::AwaitAuthoritative,
+            StepKind::WithdrawForeignDs,
+            StepKind::AwaitForeignDsGone,
+            StepKind::EnsureDelegation,
+            StepKind::AwaitDelegation,
+            StepKind::AwaitOldCaches,
+            StepKind::EnsureDelegationDs,
+            StepKind::AwaitDelegationDs,
+            StepKind::AwaitChain,
+        ],
+        OperationKind::Release => &[
+            StepKind::WithdrawDelegationDs,
+            StepKind::AwaitDelegationDsGone,
+            StepKind::ReturnDelegation,
+            StepKind::AwaitDelegationGone,
+            StepKind::RemoveZone,
+            StepKind::ForgetCredential,
+        ],
     }
 }
 
@@ -243,7 +356,7 @@ pub struct Operation {
 impl Operation {
     /// Fresh steps of a kind.
     #[must_use]
-    pub fn fresh_steps(kind: OperationKind, now: Timestamp) -> Vec<Step> {
+    pub fn fresh_steps(parent: Parent, kind: OperationKind, now: Timestamp) -> Vec<Step> {
         let fresh = |kind: &StepKind| Step {
             kind: *kind,
             state: StepState::Pending,
@@ -252,7 +365,7 @@ impl Operation {
             wait_reason: None,
             evidence: None,
         };
-        plan(kind).iter().map(fresh).collect()
+        plan(parent, kind).iter().map(fresh).collect()
     }
 
     /// Index of the first step that is not done.
@@ -268,7 +381,7 @@ mod tests {
 
     #[test]
     fn ds_goes_in_last_and_out_first() {
-        let position = |kind, step| plan(kind).iter().position(|s| *s == step).unwrap();
+        let position = |kind, step| plan(Parent::Ours, kind).iter().position(|s| *s == step).unwrap();
         for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair] {
             assert!(position(kind, StepKind::EnsureZone) < position(kind, StepKind::EnsureParentNs));
             assert!(position(kind, StepKind::EnsureParentNs) < position(kind, StepKind::EnsureParentDs));
@@ -278,6 +391,30 @@ mod tests {
         assert!(
             position(release, StepKind::AwaitDsGone) < position(release, StepKind::RemoveDelegationAndZone)
         );
+    }
+
+    #[test]
+    fn under_a_foreign_parent_every_write_has_its_wait_behind_it() {
+        use StepKind as S;
+        let before = |kind, steps: &[S]| {
+            let plan = plan(Parent::Foreign, kind);
+            let at: Vec<_> = steps.iter().map(|s| plan.iter().position(|p| p == s).unwrap()).collect();
+            assert!(at.is_sorted(), "{steps:?}");
+        };
+        for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair] {
+            before(kind, &[S::LookAtParent, S::EnsureZone, S::AwaitAuthoritative, S::WithdrawForeignDs]);
+            before(
+                kind,
+                &[S::WithdrawForeignDs, S::AwaitForeignDsGone, S::EnsureDelegation, S::AwaitDelegation],
+            );
+            before(
+                kind,
+                &[S::AwaitDelegation, S::AwaitOldCaches, S::EnsureDelegationDs, S::AwaitDelegationDs],
+            );
+        }
+        let release = OperationKind::Release;
+        before(release, &[S::WithdrawDelegationDs, S::AwaitDelegationDsGone, S::ReturnDelegation]);
+        before(release, &[S::ReturnDelegation, S::AwaitDelegationGone, S::RemoveZone, S::ForgetCredential]);
     }
 
     #[test]

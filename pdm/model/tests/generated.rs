@@ -9,7 +9,7 @@ use pdm_model::lifecycle::TRANSITIONS;
 use pdm_model::operation::plan;
 use pdm_model::problem::PROBLEMS;
 use pdm_model::reserved::RESERVED_LABELS;
-use pdm_model::{OperationKind, StepKind};
+use pdm_model::{OperationKind, Parent, StepKind};
 
 const NOTE: &str = "<!-- Generated from the tables in pdm/model by `make docs`. Do not edit. -->\n\n";
 
@@ -41,11 +41,15 @@ fn lifecycle() {
 
 #[test]
 fn steps() {
-    let mut text = "# Operations and their steps\n\n| operation | steps, in order |\n|---|---|\n".to_owned();
-    for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair, OperationKind::Release]
-    {
-        let steps: Vec<_> = plan(kind).iter().map(|s| format!("`{}`", s.as_str())).collect();
-        writeln!(text, "| {} | {} |", kind.as_str(), steps.join(", ")).unwrap();
+    let mut text =
+        "# Operations and their steps\n\n| parent | operation | steps, in order |\n|---|---|---|\n"
+            .to_owned();
+    let kinds = [OperationKind::Commit, OperationKind::Change, OperationKind::Repair, OperationKind::Release];
+    for (parent, word) in [(Parent::Ours, "pool"), (Parent::Foreign, "brought domain")] {
+        for kind in kinds {
+            let steps: Vec<_> = plan(parent, kind).iter().map(|s| format!("`{}`", s.as_str())).collect();
+            writeln!(text, "| {word} | {} | {} |", kind.as_str(), steps.join(", ")).unwrap();
+        }
     }
     text.push_str("\n| step | what it does |\n|---|---|\n");
     for step in StepKind::ALL {

@@ -269,6 +269,7 @@ impl Story {
         to.map_or_else(Operator::default, |op| Operator {
             ns: ns_of(op),
             ds: keys_of(op, self.world.shape.signed[op]),
+            lenient: false,
         })
     }
 
@@ -421,7 +422,7 @@ fn the_longest_of_the_three_ttls_alone_is_not_enough() {
 }
 
 fn planned(world: &mut World, to: Op) -> (Memory, Look, Operator) {
-    let to_op = Operator { ns: ns_of(to), ds: keys_of(to, world.shape.signed[to]) };
+    let to_op = Operator { ns: ns_of(to), ds: keys_of(to, world.shape.signed[to]), lenient: false };
     let mut memory = Memory::default();
     let mut look = world.look(Some(to));
     while look.silent_parent().is_some() {
@@ -506,7 +507,7 @@ fn what_we_wrote_and_nobody_shows_yet_is_not_overtaken() {
             return look;
         }
     };
-    let operator = |op| Operator { ns: ns_of(op), ds: keys_of(op, true) };
+    let operator = |op| Operator { ns: ns_of(op), ds: keys_of(op, true), lenient: false };
     let mut memory = Memory::default();
     memory.learn(&quiet(&mut world, NEW), &operator(NEW));
     // Our DS is asked for and no server shows it: back to the old servers now, and it would land on their NS.

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_model::{
-    Allocation, AuditEntry, Condition, Event, Observed, Operation, OperationKind, Phase, Proof, Refusal,
-    Step, Timestamp, ZoneName,
+    Allocation, AuditEntry, Claim, Condition, Event, Observed, Operation, OperationKind, Phase, Proof,
+    Refusal, Step, Timestamp, ZoneName,
 };
 use serde_json::Value;
 
 use crate::fault::Fault;
 
 /// What a decision may look at. All of it was read inside the transaction, with the rows locked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The store's time.
     pub now: Timestamp,
@@ -27,6 +27,19 @@ pub struct Facts {
     pub owner_count: u32,
     /// For a release: names of the pool that entered `releasing` within the last hour.
     pub releases_last_hour: u32,
+    /// For a name that its owner brings: the claims on it that are not over.
+    pub claims: Vec<Claim>,
+    /// For a name that its owner brings: live names above it, and brought ones below it.
+    pub related: Vec<Related>,
+}
+
+/// A live name at, above or below another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// The name.
+    pub fqdn: ZoneName,
+    /// Whose it is.
+    pub owner: String,
 }
 
 /// Which facts a decision needs beyond the allocation.
@@ -36,6 +49,8 @@ pub struct Wanted {
     pub reservation: Option<(ZoneName, String, Option<String>)>,
     /// For a release: count the pool's releases.
     pub releases_of: Option<ZoneName>,
+    /// For a name that its owner brings: claims and names around it. Decisions under one registered domain take turns.
+    pub byo: Option<ZoneName>,
 }
 
 /// What to write, all in one transaction.
@@ -49,6 +64,32 @@ pub struct Write {
     pub operation: Option<NewOperation>,
     /// Append to the audit log.
     pub audit: Vec<AuditEntry>,
+    /// Claims to insert or update.
+    pub claims: Vec<Claim>,
+    /// Claims that are over, by identity.
+    pub drop_claims: Vec<String>,
+    /// A sealed credential to keep for an allocation.
+    pub credential: Option<SealedCredential>,
+}
+
+/// A credential as it is kept: nobody reads it without the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedCredential {
+    /// For which allocation.
+    pub allocation: String,
+    /// For which registrar.
+    pub registrar: String,
+    /// The sealed text, with the name of its key.
+    pub sealed: String,
+}
+
+impl std::fmt::Debug for SealedCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedCredential")
+            .field("allocation", &self.allocation)
+            .field("registrar", &self.registrar)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An operation to open.
@@ -310,6 +351,16 @@ pub trait Store: Send + Sync {
     async fn raise_mark(&self, mark: i64) -> Result<(), Fault>;
     /// Put an allocation back that only its zone's stamp remembers.
     async fn restore(&self, allocation: &Allocation, audit: AuditEntry) -> Result<bool, Fault>;
+    /// Claims on a name that are not over.
+    async fn claims(&self, name: &ZoneName) -> Result<Vec<Claim>, Fault>;
+    /// Keep a sealed credential, in place of an older one.
+    async fn put_credential(&self, credential: &SealedCredential) -> Result<(), Fault>;
+    /// The sealed credential of an allocation.
+    async fn credential(&self, allocation: &str) -> Result<Option<SealedCredential>, Fault>;
+    /// Forget the credential of an allocation.
+    async fn forget_credential(&self, allocation: &str) -> Result<(), Fault>;
+    /// Every sealed credential, to seal it under another key.
+    async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault>;
     /// Drop answered requests and events that nobody asks for any more; answers how many.
     async fn prune(&self) -> Result<u64, Fault>;
 }

@@ -85,9 +85,16 @@ async fn a_typing_mistake_in_a_commit_never_bricks_a_name() {
     let reply = bench.ask("POST", "/v1/commit", Ask::by("admin").json(&failover)).await;
     assert_eq!((reply.code(), &reply.json["field"]), ("invalid-target", &json!("failover")));
     let mut registrar = body(json!([{"ipv4": "8.8.8.8"}]));
-    registrar["registrar"] = json!({"id": "ovh"});
-    let reply = bench.ask("POST", "/v1/commit", Ask::by("admin").json(&registrar)).await;
-    assert_eq!((reply.status.as_u16(), reply.code()), (422, "unsupported-mode"));
+    for (given, field) in
+        [(json!({"id": "ovh"}), Value::Null), (json!({"id": "ovh", "credential": {}}), json!("registrar"))]
+    {
+        registrar["registrar"] = given;
+        let reply = bench.ask("POST", "/v1/commit", Ask::by("admin").json(&registrar)).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code(), &reply.json["field"]),
+            (400, "invalid-body", &field)
+        );
+    }
 
     let reply =
         bench.ask("POST", "/v1/commit", Ask::by("admin").json(&body(json!([{"ipv4": "8.8.8.8"}])))).await;
@@ -111,7 +118,7 @@ async fn bodies_that_are_none() {
             400,
             "invalid-body",
         ),
-        (br#"{"mode":"byo-api","domain":"acme.example"}"#, JSON, 422, "unsupported-mode"),
+        (br#"{"mode":"byo","domain":"acme.example"}"#, JSON, 422, "unsupported-mode"),
     ];
     for (body, media, status, code) in cases {
         let shown = String::from_utf8_lossy(body);

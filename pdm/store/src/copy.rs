@@ -26,7 +26,7 @@ const TABLES: &[Table] = &[
         name: "allocations",
         columns: "id fqdn pool look mode owner phase #generation target committed commit_operation suspended #legacy \
                   created_by request_key #reserved_at #expires_at #quarantined_until conditions observed proof \
-                  #updated_at",
+                  #updated_at byo",
         numbered: false,
     },
     Table {
@@ -39,6 +39,12 @@ const TABLES: &[Table] = &[
     Table { name: "audit_log", columns: "#seq #at actor action fqdn result detail", numbered: true },
     Table { name: "requests", columns: "key digest #begun_at #status response", numbered: false },
     Table { name: "freezes", columns: "pool actor #since", numbered: false },
+    Table {
+        name: "claims",
+        columns: "id fqdn registered mode owner created_by request_key #reserved_at #expires_at #disputed_at",
+        numbered: false,
+    },
+    Table { name: "credentials", columns: "allocation registrar sealed #sealed_at", numbered: false },
     Table { name: "zone_leases", columns: "zone holder #lease_until", numbered: false },
 ];
 

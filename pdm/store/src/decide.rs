@@ -12,6 +12,7 @@ use pdm_model::{Allocation, AuditEntry, Operation, OperationState, Phase, Refusa
 use pdm_ports::store::{Decided, Decision, Facts, NewOperation, Wanted, Write};
 use sqlx::any::AnyRow;
 
+use crate::claims;
 use crate::db::{Dialect, Job, Session};
 use crate::fault::{Trouble, unavailable};
 use crate::log;
@@ -47,7 +48,7 @@ macro_rules! put {
             "INSERT INTO allocations (",
             allocation_columns!(""),
             ", look) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                $21, $22)
+                $21, $22, $23)
              ON CONFLICT (id) DO UPDATE SET
                 pool = excluded.pool, mode = excluded.mode, owner = excluded.owner, phase = excluded.phase,
                 generation = excluded.generation, target = excluded.target, committed = excluded.committed,
@@ -56,7 +57,7 @@ macro_rules! put {
                 reserved_at = excluded.reserved_at, expires_at = excluded.expires_at,
                 quarantined_until = excluded.quarantined_until, conditions = excluded.conditions,
                 observed = excluded.observed, proof = excluded.proof, updated_at = excluded.updated_at,
-                look = excluded.look
+                byo = excluded.byo, look = excluded.look
              WHERE allocations.fqdn = excluded.fqdn"
         )
     };
@@ -65,13 +66,13 @@ macro_rules! put {
 /// A row and its entry in the log, at the row's `updated_at`, in one round trip.
 const PUT_AND_LOG_SQLITE: &str = concat!(
     put!(),
-    "; INSERT INTO audit_log (at, actor, action, fqdn, result, detail) VALUES ($21, $23, $24, $25, $26, $27)"
+    "; INSERT INTO audit_log (at, actor, action, fqdn, result, detail) VALUES ($21, $24, $25, $26, $27, $28)"
 );
 const PUT_AND_LOG_POSTGRES: &str = concat!(
     "WITH put AS (",
     put!(),
     " RETURNING id)
-     INSERT INTO audit_log (at, actor, action, fqdn, result, detail) SELECT $21, $23, $24, $25, $26, $27 FROM put"
+     INSERT INTO audit_log (at, actor, action, fqdn, result, detail) SELECT $21, $24, $25, $26, $27, $28 FROM put"
 );
 
 const OPEN: &str = "INSERT INTO operations
@@ -99,6 +100,9 @@ impl Job for Decide {
         if let Some((pool, look, owner)) = &self.wanted.reservation {
             numbers.insert(lock_number(&["look", pool.as_str(), look]));
             numbers.extend(owner.iter().map(|owner| lock_number(&["owner", pool.as_str(), owner])));
+        }
+        if let Some(registered) = &self.wanted.byo {
+            numbers.insert(lock_number(&["byo", registered.as_str()]));
         }
         if let Some(pool) = &self.wanted.releases_of {
             numbers.insert(lock_number(&["releases", pool.as_str()]));
@@ -133,6 +137,10 @@ impl Decide {
             .fetch_one(&mut session.conn)
             .await?;
         let mut fields = Fields::new(&row);
+        let (claims, related) = match &self.wanted.byo {
+            Some(_) => claims::facts(session, &self.name).await?,
+            None => (Vec::new(), Vec::new()),
+        };
         Ok(Facts {
             now: fields.time()?,
             similar: fields.maybe_name()?,
@@ -140,6 +148,8 @@ impl Decide {
             releases_last_hour: fields.number()?,
             live: fields.maybe_allocation()?,
             open: fields.maybe_operation()?,
+            claims,
+            related,
         })
     }
 
@@ -173,6 +183,7 @@ async fn write_down(session: &mut Session, facts: Facts, write: Write) -> Result
     if write.operation.is_some() && facts.open.is_some() && !write.supersede {
         return Err(Trouble::invalid_write("the name has an open operation that was not superseded"));
     }
+    claims::write(session, &write).await?;
     let mut entries = write.audit.iter();
     let mut written: Vec<Allocation> = Vec::with_capacity(write.allocations.len());
     for mut allocation in write.allocations {
@@ -193,10 +204,10 @@ async fn write_down(session: &mut Session, facts: Facts, write: Write) -> Result
     }
     let mut opened_quiet = false;
     if let Some(new) = write.operation {
-        let pool = pool_of(&new, &written, facts.live.as_ref())?;
+        let whose = whose(&new, &written, facts.live.as_ref())?;
         let until = quiet.map(|lease_end: Timestamp| lease_end.min(now + new.quiet));
         opened_quiet = until.is_some();
-        open = Some(open_operation(session, new, pool, now, until).await?);
+        open = Some(open_operation(session, new, whose, now, until).await?);
     }
     log::audit(session, entries.as_slice(), now).await?;
     let allocation = standing(written, facts.live);
@@ -221,16 +232,14 @@ fn standing(written: Vec<Allocation>, before: Option<Allocation>) -> Option<Allo
     latest.remove(id)
 }
 
-fn pool_of<'a>(
+fn whose<'a>(
     new: &NewOperation,
     written: &'a [Allocation],
     live: Option<&'a Allocation>,
-) -> Result<&'a ZoneName, Trouble> {
+) -> Result<&'a Allocation, Trouble> {
     let mut known = written.iter().rev().chain(live);
     let whose = known.find(|a| a.id == new.allocation && a.fqdn == new.fqdn);
-    whose
-        .map(|a| &a.pool)
-        .ok_or_else(|| Trouble::invalid_write("the operation is for another name than the decision"))
+    whose.ok_or_else(|| Trouble::invalid_write("the operation is for another name than the decision"))
 }
 
 /// Insert or update one row by its identity.
@@ -292,11 +301,11 @@ async fn supersede(
 async fn open_operation(
     session: &mut Session,
     new: NewOperation,
-    pool: &ZoneName,
+    whose: &Allocation,
     now: Timestamp,
     quiet_until: Option<Timestamp>,
 ) -> Result<Operation, Trouble> {
-    let steps = Operation::fresh_steps(new.kind, now);
+    let steps = Operation::fresh_steps(whose.mode.parent(), new.kind, now);
     let (token, until) = match (new.lease, quiet_until) {
         (Some((token, ttl)), None) => (Some(token), Some((now + ttl).0)),
         (None, _) | (_, Some(_)) => (None, None),
@@ -305,7 +314,7 @@ async fn open_operation(
         .bind(new.id.clone())
         .bind(new.allocation.clone())
         .bind(new.fqdn.to_string())
-        .bind(pool.to_string())
+        .bind(whose.pool.to_string())
         .bind(new.kind.as_str())
         .bind(new.generation)
         .bind(json(&steps)?)

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_model::{
-    Allocation, AuditEntry, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
+    Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
 };
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::{
-    Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, StoredEvent, Wanted,
+    Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, SealedCredential,
+    StoredEvent, Wanted,
 };
 use pdm_ports::{Fault, Store};
 use serde_json::Value;
 
 use crate::decide::Decide;
-use crate::{SqlStore, freeze, log, read, requests, sweep, work, zone_lease};
+use crate::{SqlStore, claims, credentials, freeze, log, read, requests, sweep, work, zone_lease};
 
 #[async_trait]
 impl Store for SqlStore {
@@ -143,6 +144,26 @@ impl Store for SqlStore {
 
     async fn restore(&self, allocation: &Allocation, audit: AuditEntry) -> Result<bool, Fault> {
         self.write(sweep::Restore { allocation: allocation.clone(), audit }).await
+    }
+
+    async fn claims(&self, name: &ZoneName) -> Result<Vec<Claim>, Fault> {
+        self.read(claims::Of(name.clone())).await
+    }
+
+    async fn put_credential(&self, credential: &SealedCredential) -> Result<(), Fault> {
+        self.write(credentials::Put(credential.clone())).await
+    }
+
+    async fn credential(&self, allocation: &str) -> Result<Option<SealedCredential>, Fault> {
+        Ok(self.read(credentials::Find(Some(allocation.to_owned()))).await?.pop())
+    }
+
+    async fn forget_credential(&self, allocation: &str) -> Result<(), Fault> {
+        self.write(credentials::Forget(allocation.to_owned())).await
+    }
+
+    async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault> {
+        self.read(credentials::Find(None)).await
     }
 
     async fn prune(&self) -> Result<u64, Fault> {

@@ -56,7 +56,9 @@ macro_rules! allocation_columns {
             $p,
             "proof, ",
             $p,
-            "updated_at"
+            "updated_at, ",
+            $p,
+            "byo"
         )
     };
 }
@@ -92,7 +94,7 @@ macro_rules! operation_columns {
 pub(crate) use {allocation_columns, operation_columns};
 
 /// How many columns [`allocation_columns`] names.
-const ALLOCATION_WIDTH: usize = 21;
+const ALLOCATION_WIDTH: usize = 22;
 /// How many columns [`operation_columns`] names.
 const OPERATION_WIDTH: usize = 10;
 
@@ -204,6 +206,7 @@ impl<'r> Fields<'r> {
             observed: self.json()?,
             proof: self.maybe_json()?,
             updated_at: self.time()?,
+            byo: self.maybe_json()?,
         })
     }
 
@@ -280,6 +283,7 @@ pub(crate) fn bind_allocation<'q>(query: Bound<'q>, a: &Allocation) -> Result<Bo
         .bind(json(&a.observed)?)
         .bind(maybe_json(a.proof.as_ref())?)
         .bind(a.updated_at.0)
+        .bind(maybe_json(a.byo.as_ref())?)
         .bind(pdm_model::reserved::look(a.subdomain())))
 }
 

@@ -41,6 +41,17 @@ macro_rules! quarantines {
     };
 }
 
+macro_rules! claims {
+    ($lock:literal) => {
+        concat!(
+            "DELETE FROM claims WHERE id IN
+                (SELECT id FROM claims WHERE expires_at <= $1 ORDER BY id LIMIT $2",
+            $lock,
+            ") RETURNING fqdn, owner"
+        )
+    };
+}
+
 /// Free what is over.
 pub(crate) struct Expire(pub(crate) u32);
 
@@ -62,6 +73,19 @@ impl Job for Expire {
             let entries = rows.iter().map(|row| entry(action, row)).collect::<Result<Vec<_>, _>>()?;
             log::audit(session, &entries, now).await?;
         }
+        let rows: Vec<AnyRow> = sqlx::query(session.pick(claims!(""), claims!(" FOR UPDATE SKIP LOCKED")))
+            .bind(now.0)
+            .bind(left)
+            .fetch_all(&mut session.conn)
+            .await?;
+        left -= i64::try_from(rows.len()).unwrap_or(left);
+        let over = |row: &AnyRow| {
+            let mut fields = Fields::new(row);
+            let name = fields.name()?;
+            Ok(AuditEntry::new("pdm", "claim-over", &name, format!("of {}, never proved", fields.text()?)))
+        };
+        let entries = rows.iter().map(over).collect::<Result<Vec<_>, Trouble>>()?;
+        log::audit(session, &entries, now).await?;
         Ok(u64::try_from(i64::from(self.0) - left).unwrap_or(0))
     }
 }

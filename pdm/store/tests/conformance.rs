@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "conformance/claiming.rs"]
+mod claiming;
 #[path = "conformance/deadlines.rs"]
 mod deadlines;
 #[path = "conformance/deciding.rs"]
@@ -42,6 +44,10 @@ macro_rules! conformance {
 }
 
 conformance! {
+    claiming:
+        claims_stand_side_by_side_until_they_are_over,
+        names_above_and_below_are_seen,
+        a_credential_is_kept_replaced_and_forgotten;
     deciding:
         what_is_written_is_read_back_whole,
         a_second_decision_sees_the_first,

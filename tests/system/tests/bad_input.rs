@@ -79,7 +79,7 @@ async fn names() {
         .post("/v1/reserve", &json!({"mode": "pool", "poolDomain": "nobody.example", "subdomain": "a"}))
         .await;
     must_be(&other, 422, "unsupported-pool", "another pool");
-    let other = api.post("/v1/reserve", &json!({"mode": "byo-api", "domain": "acme.example"})).await;
+    let other = api.post("/v1/reserve", &json!({"mode": "byo", "domain": "acme.example"})).await;
     must_be(&other, 422, "unsupported-mode", "another mode");
 }
 

@@ -126,6 +126,16 @@ pub const SECTIONS: &[Section] = &[
         help: "TTLs to write, in seconds; waits follow what was seen in the DNS",
     },
     Section {
+        name: "byo",
+        shape: Shape::Single,
+        help: "the rules for domains that their owners bring; TTLs in seconds",
+    },
+    Section {
+        name: "credentials",
+        shape: Shape::Single,
+        help: "how credentials of registrars are kept; without a key in memory only, and a restart asks for them again",
+    },
+    Section {
         name: "registrars",
         shape: Shape::Map,
         help: "per registrar; tests and gateways point it elsewhere",
@@ -196,6 +206,20 @@ keys! {
         "parent_ns" Count, may, "3600", "", "NS in the pool";
         "parent_ds" Count, may, "300", "", "DS in the pool";
         "negative" Count, may, "300", "", "SOA MINIMUM, and the DNSKEY RRset";
+    }
+    "byo" {
+        "quarantine" Time, may, "\"200d\"", "", "how long a released domain is kept from other owners";
+        "allow_addresses" Networks, may, "[]", "[\"10.20.0.0/16\"]", "special ranges that load balancers may use";
+        "withdrawals_per_hour" Count, may, "10", "", "releases of one registered domain an hour beyond which only an admin may go on";
+        "ttl_address" Count, may, "300", "", "the six names";
+        "ttl_apex_ns" Count, may, "3600", "", "NS at the apex";
+        "ttl_parent_ns" Count, may, "3600", "", "NS in the parent, where it can be chosen";
+        "ttl_parent_ds" Count, may, "300", "", "DS in the parent, where it can be chosen";
+        "ttl_negative" Count, may, "300", "", "SOA MINIMUM, and the DNSKEY RRset";
+    }
+    "credentials" {
+        "key" Secret, may, "", "\"file:credentials.key\"", "at least 32 octets; credentials are sealed with it in the store";
+        "previous_key" Secret, may, "", "\"file:credentials.old.key\"", "still opens what was sealed before, until `pdm credentials rekey` has run";
     }
     "registrars" {
         "base_url" Url, must, "", "\"https://eu.api.ovh.com/1.0\"", "its API";

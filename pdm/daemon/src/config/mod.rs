@@ -52,6 +52,12 @@ pub struct Config {
     pub dns: Dns,
     /// The pools.
     pub pools: Vec<Pool>,
+    /// The rules for domains that their owners bring; its domain has no meaning.
+    pub byo: Pool,
+    /// Keys that seal and open credentials, the one that seals first.
+    pub credential_keys: CredentialKeys,
+    /// Base addresses of registrars that differ from the vendor's.
+    pub registrars: BTreeMap<String, String>,
     /// Who may call.
     pub auth: Auth,
     /// How operations are driven.
@@ -60,6 +66,16 @@ pub struct Config {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+}
+
+/// Keys of credentials.
+#[derive(Default)]
+pub struct CredentialKeys(pub Vec<Zeroizing<Vec<u8>>>);
+
+impl fmt::Debug for CredentialKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} redacted>", self.0.len())
+    }
 }
 
 /// The store.

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 use super::keys::SECTIONS;
 use super::secret::{Reference, reference};
 use super::section::Reader;
-use super::{Auth, Config, Dns, Instance, Limits, Log, Problem, StoreConfig, Worker, env, value};
+use super::{
+    Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, Problem, StoreConfig, Worker, env, value,
+};
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -49,8 +51,13 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
     let pools = list(tree, "pools", problems, pool);
     let names: Vec<_> = pools.iter().map(|p| p.domain.clone()).collect();
     let dns = dns(Reader::new("dns", "dns", tree.get("dns"), problems), &names, base, env);
-    // Checked now, used once registrars are served.
-    registrars(tree, problems);
+    let registrars = registrars(tree, problems);
+    let byo = byo(Reader::new("byo", "byo", tree.get("byo"), problems));
+    let credential_keys = credential_keys(
+        Reader::new("credentials", "credentials", tree.get("credentials"), problems),
+        base,
+        env,
+    );
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
     let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
@@ -67,6 +74,9 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         powerdns,
         dns: dns?,
         pools,
+        byo: byo?,
+        credential_keys,
+        registrars,
         auth: auth?,
         worker: worker?,
         limits: limits?,
@@ -251,16 +261,61 @@ fn ttls(mut r: Reader<'_>) -> Option<Ttls> {
     })
 }
 
-fn registrars(tree: &Table, problems: &mut Vec<Problem>) {
-    let Some(value) = tree.get("registrars") else { return };
+/// The rules for brought domains. No name is lent there, so the domain in them is only a place holder.
+fn byo(mut r: Reader<'_>) -> Option<Pool> {
+    let quarantine = r.get("quarantine", value::time);
+    let allow_addresses = r.get("allow_addresses", value::networks);
+    let withdrawals_per_hour = r.get("withdrawals_per_hour", value::count);
+    let mut one = |name| r.get(name, value::count).map(Ttl::new);
+    let (address, apex_ns, parent_ns) = (one("ttl_address"), one("ttl_apex_ns"), one("ttl_parent_ns"));
+    let (parent_ds, negative) = (one("ttl_parent_ds"), one("ttl_negative"));
+    Some(Pool {
+        quarantine: quarantine?,
+        allow_addresses: allow_addresses?,
+        withdrawals_per_hour: withdrawals_per_hour?,
+        ttls: Ttls {
+            address: address?,
+            apex_ns: apex_ns?,
+            parent_ns: parent_ns?,
+            parent_ds: parent_ds?,
+            negative: negative?,
+        },
+        ..Pool::new(ZoneName::parse("byo").ok()?)
+    })
+}
+
+fn credential_keys(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> CredentialKeys {
+    let mut one = |name| {
+        r.get(name, |v| {
+            let key = secret(base)(v)?.octets(env)?;
+            if key.len() < 32 {
+                return Err(
+                    "the key has fewer than 32 octets; make one with `head -c 32 /dev/urandom`".into()
+                );
+            }
+            Ok(key)
+        })
+    };
+    let (key, previous) = (one("key"), one("previous_key"));
+    if key.is_none() && previous.is_some() {
+        r.problem("previous_key", "it is of no use without key");
+    }
+    CredentialKeys(key.into_iter().chain(previous).collect())
+}
+
+fn registrars(tree: &Table, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let Some(value) = tree.get("registrars") else { return all };
     let Some(table) = value.as_table() else {
         problems.push(Problem { path: "registrars".into(), detail: "write it as [registrars.ID]".into() });
-        return;
+        return all;
     };
     for (id, value) in table {
-        Reader::new("registrars", format!("registrars.{id}"), Some(value), problems)
+        let url = Reader::new("registrars", format!("registrars.{id}"), Some(value), problems)
             .get("base_url", value::url);
+        all.extend(url.map(|url| (id.clone(), url)));
     }
+    all
 }
 
 fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {

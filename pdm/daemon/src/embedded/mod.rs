@@ -16,7 +16,7 @@ use pdm_model::address::DOCUMENTATION_RANGES;
 use pdm_model::{Pool, Ttl, Ttls, ZoneName};
 use zeroize::Zeroizing;
 
-use crate::config::{Auth, Config, Dns, Instance, Limits, Log, StoreConfig, Worker};
+use crate::config::{Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, StoreConfig, Worker};
 use crate::failure::Failure;
 pub use state::State;
 use supervise::Child;
@@ -131,6 +131,9 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             maintenance: Vec::new(),
         },
         pools: wish.pools.iter().map(pool).collect(),
+        byo: pool(&name("byo")?),
+        credential_keys: CredentialKeys::default(),
+        registrars: BTreeMap::new(),
         auth: Auth {
             tokens: state.path("tokens.toml"),
             token_key: state.token_key.clone(),

@@ -26,7 +26,7 @@ impl Engine {
         caller.must(Right::Commit)?;
         let (name, _) = super::parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;
-        let allowed = &self.settings.pool(&before.pool)?.allow_addresses;
+        let allowed = &self.settings.rules(&before)?.allow_addresses;
         target.validate(allowed).map_err(|e| Refusal::new(e.code, e.detail).field(e.field))?;
         let detail = serde_json::to_string(&target).unwrap_or_default();
         let edit: Edit = Box::new(move |a| {
@@ -91,7 +91,13 @@ impl Engine {
             live.generation += 1;
             let audit = vec![AuditEntry::new(&actor, verb, &live.fqdn, detail.clone())];
             let operation = Some(NewOperation { generation: live.generation, ..operation.clone() });
-            Ok(Write { allocations: vec![live], supersede: facts.open.is_some(), operation, audit })
+            Ok(Write {
+                allocations: vec![live],
+                supersede: facts.open.is_some(),
+                operation,
+                audit,
+                ..Write::default()
+            })
         });
         self.carry_out(&before.fqdn, Wanted::default(), decision, birth).await
     }
@@ -133,7 +139,7 @@ impl Engine {
                 .has_zone()
                 .then(|| NewOperation { generation: live.generation, ..operation.clone() });
             let supersede = operation.is_some() && facts.open.is_some();
-            Ok(Write { allocations: vec![live], supersede, operation, audit })
+            Ok(Write { allocations: vec![live], supersede, operation, audit, ..Write::default() })
         });
         Ok(self.carry_out(&name, Wanted::default(), decision, birth).await?.allocation)
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use pdm_model::{Allocation, AuditEntry, Event, OperationKind, Phase, Refusal, Target};
+use pdm_model::{Allocation, AuditEntry, Event, Mode, OperationKind, Phase, Refusal, Target};
 use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
 use uuid::Uuid;
 
-use super::{Accepted, IntentError};
+use super::{Accepted, IntentError, RegistrarRequest};
 use crate::caller::{Caller, Right};
 use crate::engine::Engine;
 
@@ -21,18 +21,44 @@ impl Engine {
         fqdn: &str,
         token: &str,
         target: Target,
+        registrar: Option<RegistrarRequest>,
     ) -> Result<Accepted, IntentError> {
         caller.must(Right::Commit)?;
         self.must_trust_store()?;
         let (name, _) = super::parse_fqdn(fqdn)?;
-        let before = self.visible(caller, &name).await?;
+        let claim = self.claim_of(caller, &name, Some(token)).await?;
+        let before = match &claim {
+            Some(claim) => claim.as_allocation(),
+            None => self.visible(caller, &name).await?,
+        };
         super::must_fit(self.tokens.fits(&before.id, token))?;
-        let allowed = &self.settings.pool(&before.pool)?.allow_addresses;
+        let allowed = &self.settings.rules(&before)?.allow_addresses;
         target.validate(allowed).map_err(|e| Refusal::new(e.code, e.detail).field(e.field))?;
+        let brought = match (claim, registrar) {
+            (Some(claim), registrar) => Some(self.bring(claim, registrar).await?),
+            (None, Some(_)) if before.mode == Mode::Pool => {
+                let detail = "a pool is edited by PDM itself; leave the registrar out";
+                return Err(Refusal::new("invalid-body", detail).field("registrar").into());
+            }
+            (None, _) => None,
+        };
+        let wanted =
+            Wanted { byo: brought.as_ref().map(|b| b.claim.registered.clone()), ..Wanted::default() };
         let born = self.birth(&before, OperationKind::Commit);
         let (actor, id) = (caller.actor.clone(), before.id.clone());
-        let decision = Arc::new(move |facts: &Facts| decide_commit(&id, &target, &born.0, &actor, facts));
-        let mut accepted = self.carry_out(&name, Wanted::default(), decision, born.1).await?;
+        let decision = Arc::new(move |facts: &Facts| {
+            let live = match &brought {
+                Some(brought) => brought.admitted(facts)?,
+                None => super::same(facts, &id)?,
+            };
+            let mut write = decide_commit(live, &target, &born.0, &actor, facts)?;
+            if let Some(brought) = brought.as_ref().filter(|_| write.operation.is_some()) {
+                write.drop_claims.push(brought.claim.id.clone());
+                write.credential.clone_from(&brought.credential);
+            }
+            Ok(write)
+        });
+        let mut accepted = self.carry_out(&name, wanted, decision, born.1).await?;
         // A repeated commit is answered with the operation of the first, also when that is over.
         if let (None, Some(id)) = (&accepted.operation, &accepted.allocation.commit_operation) {
             accepted.operation = self.parts.store.operation(id).await?;
@@ -92,13 +118,12 @@ pub(crate) struct Birth {
 
 /// Pure.
 fn decide_commit(
-    id: &str,
+    mut live: Allocation,
     target: &Target,
     operation: &NewOperation,
     actor: &str,
     facts: &Facts,
 ) -> Result<Write, Refusal> {
-    let mut live = super::same(facts, id)?;
     super::must_not_be_expired(&live, facts.now)?;
     match live.phase {
         Phase::Reserved => {}

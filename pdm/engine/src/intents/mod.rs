@@ -1,9 +1,13 @@
 //! What callers ask for: one file per verb. Each is a pure decision over the store's facts, carried out in one
-//! transaction. No DNS packet, no PowerDNS call and no registrar call happens here.
+//! transaction. No PowerDNS call and no registrar call happens here, and no DNS packet but the look for an owner's proof
+//! before a brought domain is committed, which writes nothing.
 
+mod bring;
 pub mod change;
 pub mod check;
+pub mod claim;
 pub mod commit;
+pub mod credential;
 pub mod read;
 pub mod release;
 pub mod reserve;
@@ -63,6 +67,21 @@ pub struct Reserved {
     pub allocation: Allocation,
     /// The reservation token.
     pub token: String,
+    /// What proves a domain that its owner brings.
+    pub challenge: Option<crate::ownership::Challenge>,
+}
+
+/// Whose API edits the parent of a brought domain, and its credential.
+#[derive(Debug, Clone)]
+pub struct RegistrarRequest {
+    /// The registrar.
+    pub id: String,
+    /// `registry-apex` or `hosted-parent`; by the name when left out.
+    pub mode: Option<String>,
+    /// Codes of risks that the owner accepts.
+    pub accepted: std::collections::BTreeSet<String>,
+    /// Named fields; never printed.
+    pub credential: crate::vault::Fields,
 }
 
 /// An allocation after an intent, with the operation that carries it out; none when there is nothing to do.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pdm_model::{Allocation, AuditEntry, Operation, OperationState, Refusal, Timestamp, ZoneName};
+use pdm_model::{Allocation, AuditEntry, Operation, OperationState, Phase, Refusal, Timestamp, ZoneName};
 use pdm_ports::store::{Filter, StoredEvent};
 
 use super::{Accepted, IntentError, not_found};
@@ -35,10 +35,18 @@ impl Engine {
         caller.must(Right::Read)?;
         let (name, _) = super::parse_fqdn(fqdn)?;
         match self.parts.store.allocation(&name).await? {
-            Some((allocation, operation)) if caller.sees(&allocation) => {
+            Some((allocation, operation)) if caller.sees(&allocation) && allocation.phase != Phase::Freed => {
                 Ok(Accepted { allocation, operation })
             }
-            Some(_) | None => Err(not_found().into()),
+            other => match self.claim_of(caller, &name, None).await? {
+                Some(claim) => Ok(Accepted { allocation: claim.as_allocation(), operation: None }),
+                None => match other {
+                    Some((allocation, operation)) if caller.sees(&allocation) => {
+                        Ok(Accepted { allocation, operation })
+                    }
+                    Some(_) | None => Err(not_found().into()),
+                },
+            },
         }
     }
 

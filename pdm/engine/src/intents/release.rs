@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pdm_model::{Allocation, AuditEntry, Event, OperationKind, Phase, Refusal};
+use pdm_model::{Allocation, AuditEntry, Event, OperationKind, Phase, Refusal, ZoneName};
 use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
 
 use super::{Accepted, IntentError};
@@ -23,6 +23,9 @@ impl Engine {
         caller.must(Right::Release)?;
         self.must_trust_store()?;
         let (name, _) = super::parse_fqdn(fqdn)?;
+        if let Some(withdrawn) = self.withdraw_claim(caller, &name, token).await? {
+            return Ok(withdrawn);
+        }
         let before = self.visible(caller, &name).await?;
         if before.phase == Phase::Freed {
             return Err(super::not_found().into());
@@ -31,7 +34,7 @@ impl Engine {
         let limit = match caller.role {
             Role::Admin => u32::MAX,
             Role::Provisioner | Role::Wizard | Role::Auditor | Role::Legacy => {
-                self.settings.pool(&before.pool)?.withdrawals_per_hour
+                self.settings.rules(&before)?.withdrawals_per_hour
             }
         };
         let counted = (limit < u32::MAX).then(|| before.pool.clone());
@@ -40,6 +43,27 @@ impl Engine {
         let (actor, id) = (caller.actor.clone(), before.id.clone());
         let decision = Arc::new(move |facts: &Facts| decide_release(&id, &operation, limit, &actor, facts));
         self.carry_out(&name, wanted, decision, birth).await
+    }
+}
+
+impl Engine {
+    /// A claim that was never proved is given back by forgetting it.
+    async fn withdraw_claim(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &ZoneName,
+        token: Option<&str>,
+    ) -> Result<Option<Accepted>, IntentError> {
+        let Some(claim) = self.claim_of(caller, name, token).await? else { return Ok(None) };
+        let allocation = Allocation { phase: Phase::Freed, ..claim.as_allocation() };
+        may_release(caller, &allocation, token.map(|t| self.tokens.fits(&claim.id, t)))?;
+        let (actor, id) = (caller.actor.clone(), claim.id);
+        let decision = Arc::new(move |_: &Facts| {
+            let audit = vec![AuditEntry::new(&actor, "release", &claim.fqdn, "the claim")];
+            Ok(Write { drop_claims: vec![id.clone()], audit, ..Write::default() })
+        });
+        self.parts.store.decide(name, Wanted::default(), decision).await??;
+        Ok(Some(Accepted { allocation, operation: None }))
     }
 }
 
@@ -87,5 +111,11 @@ fn decide_release(
     live.generation += 1;
     let audit = vec![AuditEntry::new(actor, "release", &live.fqdn, format!("while {}", was.as_str()))];
     let operation = Some(NewOperation { generation: live.generation, ..operation.clone() });
-    Ok(Write { allocations: vec![live], supersede: facts.open.is_some(), operation, audit })
+    Ok(Write {
+        allocations: vec![live],
+        supersede: facts.open.is_some(),
+        operation,
+        audit,
+        ..Write::default()
+    })
 }

@@ -25,7 +25,7 @@ impl Engine {
         let counted = (wanted.pool.quota > 0).then(|| owner.clone());
         let facts = WantedFacts {
             reservation: Some((wanted.pool.domain.clone(), wanted.look.clone(), counted)),
-            releases_of: None,
+            ..WantedFacts::default()
         };
         let fresh = Allocation {
             id: Uuid::now_v7().to_string(),
@@ -51,6 +51,7 @@ impl Engine {
             observed: Observed::default(),
             proof: None,
             updated_at: Timestamp::default(),
+            byo: None,
         };
         let actor = caller.actor.clone();
         let (ttl, quota) = (wanted.pool.reservation_ttl, wanted.pool.quota);
@@ -58,7 +59,7 @@ impl Engine {
         let decided = self.parts.store.decide(&wanted.fqdn, facts, decision).await??;
         let allocation = decided.allocation.ok_or_else(|| super::lost("reserve"))?;
         let token = self.tokens.token(&allocation.id);
-        Ok(Reserved { allocation, token })
+        Ok(Reserved { allocation, token, challenge: None })
     }
 
     /// Move a reservation's deadline to a full period from now.
@@ -69,9 +70,13 @@ impl Engine {
         caller.must(Right::Reserve)?;
         self.must_trust_store()?;
         let (name, _) = super::parse_fqdn(fqdn)?;
+        // A claim is bound to its end, which no call moves.
+        if let Some(claim) = self.claim_of(caller, &name, Some(token)).await? {
+            return Ok(claim.as_allocation());
+        }
         let before = self.visible(caller, &name).await?;
         let fits = self.tokens.fits(&before.id, token);
-        let ttl = self.settings.pool(&before.pool)?.reservation_ttl;
+        let ttl = self.settings.rules(&before)?.reservation_ttl;
         let (actor, id) = (caller.actor.clone(), before.id.clone());
         let decision = Arc::new(move |facts: &Facts| {
             let mut live = super::same(facts, &id)?;
@@ -218,11 +223,12 @@ mod tests {
             observed: Observed::default(),
             proof: None,
             updated_at: Timestamp(0),
+            byo: None,
         }
     }
 
     fn facts(live: Option<Allocation>, now: i64) -> Facts {
-        Facts { now: Timestamp(now), live, open: None, similar: None, owner_count: 0, releases_last_hour: 0 }
+        Facts { now: Timestamp(now), live, ..Facts::default() }
     }
 
     fn decide(owner: &str, live: Option<Allocation>, now: i64) -> Result<Write, Refusal> {

@@ -74,6 +74,12 @@ impl Work {
         set_condition(&mut self.allocation.conditions, kind, status, reason, detail, now);
     }
 
+    /// Write down what was learnt, before a write to the outside, and hold on.
+    pub async fn hold(&mut self) -> Result<(), Fault> {
+        let lease = self.engine.settings.lease;
+        self.write(None, Then::Hold(lease), vec![]).await
+    }
+
     /// Write down how things stand; learns the store's time and holds the lease for another period.
     async fn write(&mut self, event: Option<Event>, then: Then, audit: Vec<AuditEntry>) -> Result<(), Fault> {
         let holds = matches!(then, Then::Hold(_));

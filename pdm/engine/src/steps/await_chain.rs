@@ -1,8 +1,13 @@
 //! Waits until every nameserver's answers are as desired and validate from the trust anchor, over UDP and TCP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pdm_model::{Allocation, ConditionKind, Event, NotProved, Proof, Status, StepKind, Who};
+use pdm_model::{
+    Allocation, ConditionKind, DsRecord, Event, NotProved, Parent, Proof, Status, StepKind, Transport, Who,
+    ZoneName,
+};
+use pdm_ports::walk::Security;
 use pdm_ports::{Fault, ProofRequest};
 use serde_json::json;
 use uuid::Uuid;
@@ -60,7 +65,41 @@ pub(crate) fn describe(why: &NotProved) -> String {
     format!("{} over {:?} about {}: {}", why.server, why.transport, why.question, why.detail)
 }
 
+/// What a proof rests on.
+struct Rest {
+    parent: Option<ZoneName>,
+    anchor: BTreeSet<DsRecord>,
+    name: String,
+}
+
 impl Engine {
+    /// The child's own DS set, as the tree vouches for it down from the root.
+    async fn walked_anchor(&self, allocation: &Allocation) -> Result<Result<Rest, NotProved>, Fault> {
+        let view = self.parts.walk.parent(&allocation.fqdn).await?;
+        let lacking = |reason: &str, server: String, detail: String| NotProved {
+            reason: reason.to_owned(),
+            server,
+            transport: Transport::Udp,
+            question: format!("{}/DS", allocation.fqdn),
+            detail,
+        };
+        let ours: BTreeSet<DsRecord> = allocation.observed.ds.iter().cloned().collect();
+        let differs = |a: &&pdm_ports::walk::ParentAnswer| a.ds.as_ref().map(|(set, _)| set) != Some(&ours);
+        if let Some(other) = view.answers.iter().find(differs) {
+            let detail = other.error.clone().unwrap_or_else(|| "another DS set".to_owned());
+            return Ok(Err(lacking("no-ds", super::called(&other.server), detail)));
+        }
+        let name = match view.security {
+            Security::Secure => format!("DS at {}, validated from the root", view.parent),
+            Security::Insecure { zone } => format!("DS at {}; {zone} above it is not signed", view.parent),
+            Security::Bogus { zone, why } => {
+                return Ok(Err(lacking("bogus", zone.to_string(), why)));
+            }
+            Security::Unknown { why } => return Ok(Err(lacking("no-answer", view.parent.to_string(), why))),
+        };
+        Ok(Ok(Rest { parent: None, anchor: ours, name }))
+    }
+
     /// Ask every nameserver about an allocation, and validate.
     pub(crate) async fn prove(
         &self,
@@ -68,12 +107,21 @@ impl Engine {
         generation: i64,
         now: pdm_model::Timestamp,
     ) -> Result<Result<Proof, NotProved>, Fault> {
-        let (anchor, anchor_name) = self.anchor(&allocation.pool).await?;
+        let rest = match allocation.mode.parent() {
+            Parent::Ours => {
+                let (anchor, name) = self.anchor(&allocation.pool).await?;
+                Rest { parent: Some(allocation.pool.clone()), anchor, name: name.to_owned() }
+            }
+            Parent::Foreign => match self.walked_anchor(allocation).await? {
+                Ok(rest) => rest,
+                Err(why) => return Ok(Err(why)),
+            },
+        };
         let request = ProofRequest {
             zone: allocation.fqdn.clone(),
-            parent: Some(allocation.pool.clone()),
-            anchor,
-            anchor_name: anchor_name.to_owned(),
+            parent: rest.parent,
+            anchor: rest.anchor,
+            anchor_name: rest.name,
             desired: self.desired(allocation),
             ds: allocation.observed.ds.iter().cloned().collect(),
             soa: Some(self.settings.soa.clone()),

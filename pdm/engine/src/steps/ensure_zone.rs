@@ -26,9 +26,6 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     let mut wrote = "nothing";
     // Known from the answer to a POST; after any other write the next sweep reads the zone, and learns it.
     let mut serial = None;
-    if first {
-        must_not_be_delegated_elsewhere(work).await?;
-    }
     let mut seen = if first { None } else { zones.read_zone(&name).await? };
     if let Some(zone) =
         seen.take_if(|z| z.stamp.as_ref().is_some_and(|s| s.allocation == stamp.allocation) && !has_soa(z))
@@ -93,18 +90,6 @@ async fn create(work: &Work, desired: &[RRset], stamp: &Stamp) -> Result<Created
         stamp: stamp.clone(),
     };
     work.engine.parts.zones.create_zone(&spec).await
-}
-
-/// A name that the pool delegates to other servers is not ours to lend. This has to be seen before our zone exists:
-/// afterwards its mark would vouch for the delegation.
-async fn must_not_be_delegated_elsewhere(work: &Work) -> Result<(), Fault> {
-    let there = work.engine.parts.parent.observe(&work.allocation.fqdn).await?;
-    let ours = work.engine.settings.nameservers.iter().cloned().collect();
-    if there.ns.is_empty() && there.ds.is_empty() || there.ns == ours {
-        return Ok(());
-    }
-    let detail = format!("the pool delegates this name already, to {:?}", there.ns);
-    Err(Fault::new(Class::NotOurs, "delegated-elsewhere", detail))
 }
 
 fn has_soa(zone: &ObservedZone) -> bool {

@@ -4,6 +4,7 @@ pub(crate) mod await_chain;
 mod await_ds_gone;
 mod ensure_parent;
 mod ensure_zone;
+mod foreign;
 mod remove;
 mod withdraw_ds;
 
@@ -26,6 +27,21 @@ pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Faul
         StepKind::WithdrawParentDs => withdraw_ds::all(work).await,
         StepKind::AwaitDsGone => await_ds_gone::run(work).await,
         StepKind::RemoveDelegationAndZone => remove::run(work).await,
+        StepKind::LookAtParent => foreign::ns::look_at_parent(work).await,
+        StepKind::AwaitAuthoritative => foreign::ns::authoritative(work).await,
+        StepKind::WithdrawForeignDs => foreign::ds::withdraw_foreign(work).await,
+        StepKind::AwaitForeignDsGone => foreign::ds::foreign_gone(work).await,
+        StepKind::EnsureDelegation => foreign::ns::ensure(work).await,
+        StepKind::AwaitDelegation => foreign::ns::delegated(work).await,
+        StepKind::AwaitOldCaches => foreign::ns::old_out(work).await,
+        StepKind::EnsureDelegationDs => foreign::ds::ensure(work).await,
+        StepKind::AwaitDelegationDs => foreign::ds::visible(work).await,
+        StepKind::WithdrawDelegationDs => foreign::ds::withdraw_all(work).await,
+        StepKind::AwaitDelegationDsGone => foreign::ds::all_gone(work).await,
+        StepKind::ReturnDelegation => foreign::back::return_delegation(work).await,
+        StepKind::AwaitDelegationGone => foreign::back::gone(work).await,
+        StepKind::RemoveZone => foreign::back::remove_zone(work).await,
+        StepKind::ForgetCredential => foreign::back::forget_credential(work).await,
     }
 }
 

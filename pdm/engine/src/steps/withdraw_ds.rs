@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use pdm_model::{DsRecord, OperationKind, Ttl};
-use pdm_ports::{DelegationChange, Fault};
+use pdm_ports::{Class, DelegationChange, Fault};
 use serde_json::json;
 
 use super::ensure_parent::apply;
@@ -15,6 +15,7 @@ use crate::reconcile::drive::{Outcome, Work};
 pub(super) async fn stale(work: &mut Work) -> Result<Outcome, Fault> {
     // A name that never had a DS from us has none to withdraw; a foreign one is refused by the parent's writer.
     if work.operation.kind == OperationKind::Commit && work.allocation.observed.ds.is_empty() {
+        must_not_be_delegated_elsewhere(work).await?;
         return Ok(Outcome::Nothing);
     }
     let engine = work.engine.clone();
@@ -42,6 +43,18 @@ pub(super) async fn stale(work: &mut Work) -> Result<Outcome, Fault> {
     let safe = now + observed.dnskey_ttl.unwrap_or(Ttl::new(0)).wait();
     observed.ds_not_before = Some(observed.ds_not_before.map_or(safe, |old| old.max(safe)));
     Ok(Outcome::Done { evidence: json!({ "withdrawn": there.ds }), event: None, also: None })
+}
+
+/// A name that the pool delegates to other servers is not ours to lend. This has to be seen before our zone exists:
+/// afterwards its mark would vouch for the delegation.
+async fn must_not_be_delegated_elsewhere(work: &Work) -> Result<(), Fault> {
+    let there = work.engine.parts.parent.observe(&work.allocation.fqdn).await?;
+    let ours = work.engine.settings.nameservers.iter().cloned().collect();
+    if there.ns.is_empty() && there.ds.is_empty() || there.ns == ours {
+        return Ok(());
+    }
+    let detail = format!("the pool delegates this name already, to {:?}", there.ns);
+    Err(Fault::new(Class::NotOurs, "delegated-elsewhere", detail))
 }
 
 pub(super) async fn all(work: &mut Work) -> Result<Outcome, Fault> {

@@ -132,6 +132,9 @@ pub struct Operator {
     pub ns: BTreeSet<ZoneName>,
     /// DS (SHA-256) of its entry-point keys; empty when the zone there is not signed, or is to stay without a DS.
     pub ds: BTreeSet<DsRecord>,
+    /// Not ours: its apex NS set may differ from the parent's, as long as they share a name.
+    #[serde(default)]
+    pub lenient: bool,
 }
 
 /// Everything that a decision looks at.

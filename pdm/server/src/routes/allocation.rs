@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use pdm_api::reservation::OwnershipView;
 use pdm_api::{AllocationDetail, ProblemBody};
 
 use crate::app::S;
@@ -24,6 +25,9 @@ pub(crate) async fn handler(
     let found = engine.get(&caller, &fqdn).await?;
     let desired = engine.desired(&found.allocation);
     let nameservers = &engine.settings().nameservers;
-    let detail = AllocationDetail::new(&found.allocation, &desired, nameservers, found.operation.as_ref());
+    let mut detail =
+        AllocationDetail::new(&found.allocation, &desired, nameservers, found.operation.as_ref());
+    let challenge = engine.pending_challenge(&found.allocation);
+    detail.ownership = challenge.map(|c| OwnershipView::txt(c.name, c.value, found.allocation.expires_at));
     Ok(json(StatusCode::OK, &detail))
 }

@@ -9,6 +9,7 @@ use crate::app::S;
 use crate::extract::Change;
 use crate::idempotency::once;
 use crate::problem::Failure;
+use crate::routes::credential;
 use crate::settle::settle;
 
 /// Give a reserved name its target.
@@ -27,9 +28,11 @@ use crate::settle::settle;
 pub(crate) async fn handler(State(state): State<S>, change: Change<CommitBody>) -> Result<Answer, Failure> {
     let Change { caller, body, key, wait } = change;
     let target = body.target()?;
+    let registrar = body.registrar.map(credential::request);
+    let (fqdn, token) = (body.fqdn, body.reservation_token);
     let shared = state.clone();
     once(&state, key, async move {
-        let accepted = shared.engine().commit(&caller, &body.fqdn, &body.reservation_token, target).await?;
+        let accepted = shared.engine().commit(&caller, &fqdn, &token, target, registrar).await?;
         Answer::of(&settle(&shared, accepted, wait).await?)
     })
     .await

@@ -5,6 +5,7 @@ pub(crate) mod allocations;
 pub(crate) mod audit_log;
 pub(crate) mod check;
 pub(crate) mod commit;
+pub(crate) mod credential;
 pub(crate) mod document;
 pub(crate) mod events;
 pub(crate) mod extend;
@@ -55,6 +56,7 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/v1/allocations", get(allocations::handler)),
         row("GET", "/v1/allocations/{fqdn}", get(allocation::handler)),
         row("PUT", "/v1/allocations/{fqdn}/target", put(target::handler)),
+        row("PUT", "/v1/allocations/{fqdn}/credential", put(credential::handler)),
         row("POST", "/v1/allocations/{fqdn}/suspend", post(suspend::handler)),
         row("POST", "/v1/allocations/{fqdn}/resume", post(resume::handler)),
         row("POST", "/v1/allocations/{fqdn}/owner", post(owner::handler)),
@@ -63,6 +65,7 @@ pub(crate) fn table() -> Vec<Route> {
         row("POST", "/v1/operations/{id}/retry", post(retry::handler)),
         row("GET", "/v1/pools", get(pools::handler)),
         row("GET", "/v1/registrars", get(registrars::handler)),
+        row("POST", "/v1/registrars/{id}/validate", post(registrars::validate)),
         row("POST", "/v1/validate", post(validate::handler)),
         row("POST", "/v1/freeze", post(freeze::handler)),
         row("POST", "/v1/thaw", post(thaw::handler)),

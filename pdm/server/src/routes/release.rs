@@ -9,6 +9,7 @@ use crate::app::S;
 use crate::extract::Change;
 use crate::idempotency::once;
 use crate::problem::Failure;
+use crate::routes::credential;
 use crate::settle::settle;
 
 /// Give a name back. Repeating it is harmless.
@@ -26,11 +27,13 @@ use crate::settle::settle;
 )]
 pub(crate) async fn handler(State(state): State<S>, change: Change<ReleaseBody>) -> Result<Answer, Failure> {
     let Change { caller, body, key, wait } = change;
-    body.admit()?;
+    let ReleaseBody { fqdn, reservation_token, registrar } = body;
     let shared = state.clone();
     once(&state, key, async move {
-        let accepted =
-            shared.engine().release(&caller, &body.fqdn, body.reservation_token.as_deref()).await?;
+        if let Some(registrar) = registrar.map(credential::request) {
+            shared.engine().give_credential(&caller, &fqdn, registrar).await?;
+        }
+        let accepted = shared.engine().release(&caller, &fqdn, reservation_token.as_deref()).await?;
         Answer::of(&settle(&shared, accepted, wait).await?)
     })
     .await

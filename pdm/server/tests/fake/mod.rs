@@ -18,6 +18,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use pdm_engine::caller::{Caller, Role};
 use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
+use pdm_engine::vault::Vault;
 use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
@@ -146,6 +147,7 @@ pub fn settings() -> Settings {
     let pool = Pool::new(name("omani.works"));
     Settings {
         pools: BTreeMap::from([(pool.domain.clone(), pool)]),
+        byo: Pool::new(name("openova.io")),
         nameservers: vec![name("ns1.openova.io"), name("ns2.openova.io")],
         servers: Vec::new(),
         skipped: Vec::new(),
@@ -168,10 +170,11 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         parent: nothing.clone(),
         probe: nothing.clone(),
         walk: nothing,
+        registrars: BTreeMap::new(),
     };
     let trusted = TrustedNetwork { cidr: "10.20.0.0/24".parse().unwrap(), role: "legacy".into() };
     App {
-        engine: Engine::new(settings(), parts, TokenKey::new(&[7; 32])),
+        engine: Engine::new(settings(), parts, TokenKey::new(&[7; 32]), Vault::new(Vec::new())),
         authenticator: Arc::new(Words),
         trusted: TrustedNetworks::new(vec![trusted]).unwrap(),
         limits,

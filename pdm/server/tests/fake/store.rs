@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_model::{
-    Allocation, AuditEntry, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal, Timestamp,
-    ZoneName,
+    Allocation, AuditEntry, Claim, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal,
+    Timestamp, ZoneName,
 };
 use pdm_ports::store::{
-    Checkpoint, Count, Decided, Decision, Facts, Filter, Freeze, Held, Lease, Queue, Remembered, StoredEvent,
-    Wanted,
+    Checkpoint, Count, Decided, Decision, Facts, Filter, Freeze, Held, Lease, Queue, Remembered,
+    SealedCredential, StoredEvent, Wanted,
 };
 use pdm_ports::{Class, Fault, Store};
 use serde_json::Value;
@@ -28,6 +28,8 @@ struct Inner {
     remembered: HashMap<String, (String, Option<(u16, Value)>)>,
     audit: Vec<AuditEntry>,
     freezes: Vec<Freeze>,
+    claims: Vec<Claim>,
+    credentials: HashMap<String, SealedCredential>,
 }
 
 /// Everything in maps.
@@ -83,6 +85,10 @@ fn open_of(inner: &Inner, fqdn: &ZoneName) -> Option<Operation> {
     inner.operations.iter().find(|o| o.fqdn == *fqdn && o.state == OperationState::Open).cloned()
 }
 
+fn claims_on(inner: &Inner, fqdn: &ZoneName) -> Vec<Claim> {
+    inner.claims.iter().filter(|c| c.fqdn == *fqdn).cloned().collect()
+}
+
 fn unused<T>() -> Result<T, Fault> {
     Err(Fault::new(Class::Bug, "unused", "requests do not need this"))
 }
@@ -102,11 +108,16 @@ impl Store for MemoryStore {
         let mut inner = self.inner()?;
         let live = inner.rows.get(name.as_str()).filter(|a| a.phase != Phase::Freed).cloned();
         let open = open_of(&inner, name);
-        let facts = Facts { now: NOW, live, open, similar: None, owner_count: 0, releases_last_hour: 0 };
+        let facts = Facts { now: NOW, live, open, claims: claims_on(&inner, name), ..Facts::default() };
         let write = match decision(&facts) {
             Ok(write) => write,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        for claim in write.claims {
+            inner.claims.retain(|c| c.id != claim.id && (c.fqdn != claim.fqdn || c.owner != claim.owner));
+            inner.claims.push(claim);
+        }
+        inner.claims.retain(|c| !write.drop_claims.contains(&c.id));
         for row in write.allocations {
             inner.rows.insert(row.fqdn.to_string(), row);
         }
@@ -116,6 +127,7 @@ impl Store for MemoryStore {
             }
         }
         if let Some(new) = write.operation {
+            let parent = inner.rows[name.as_str()].mode.parent();
             let operation = Operation {
                 id: new.id,
                 seq: inner.operations.len() as i64 + 1,
@@ -124,7 +136,7 @@ impl Store for MemoryStore {
                 kind: new.kind,
                 generation: new.generation,
                 state: OperationState::Open,
-                steps: Operation::fresh_steps(new.kind, NOW),
+                steps: Operation::fresh_steps(parent, new.kind, NOW),
                 created_at: NOW,
                 finished_at: None,
             };
@@ -295,6 +307,23 @@ impl Store for MemoryStore {
     }
     async fn restore(&self, _: &Allocation, _: AuditEntry) -> Result<bool, Fault> {
         unused()
+    }
+    async fn claims(&self, name: &ZoneName) -> Result<Vec<Claim>, Fault> {
+        Ok(claims_on(&*self.inner()?, name))
+    }
+    async fn put_credential(&self, credential: &SealedCredential) -> Result<(), Fault> {
+        self.inner()?.credentials.insert(credential.allocation.clone(), credential.clone());
+        Ok(())
+    }
+    async fn credential(&self, allocation: &str) -> Result<Option<SealedCredential>, Fault> {
+        Ok(self.inner()?.credentials.get(allocation).cloned())
+    }
+    async fn forget_credential(&self, allocation: &str) -> Result<(), Fault> {
+        self.inner()?.credentials.remove(allocation);
+        Ok(())
+    }
+    async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault> {
+        Ok(self.inner()?.credentials.values().cloned().collect())
     }
     async fn prune(&self) -> Result<u64, Fault> {
         unused()

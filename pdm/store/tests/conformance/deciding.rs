@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pdm_model::byo::{Byo, Ownership, ProvedBy};
 use pdm_model::{
     Allocation, AuditEntry, Condition, ConditionKind, Observed, OperationKind, OperationState, Phase, Proof,
     Refusal, ServerProof, Status, Timestamp, Transport, Ttl,
@@ -24,6 +25,11 @@ fn full(facts: &Facts) -> Allocation {
     a.created_by = Some("wizard".into());
     a.request_key = Some("digest".into());
     a.quarantined_until = Some(facts.now + Duration::from_secs(9));
+    a.byo = Some(Byo {
+        registered: pool(),
+        registrar: None,
+        ownership: Ownership { by: ProvedBy::Txt, at: facts.now, claim: a.id.clone() },
+    });
     a.conditions = vec![Condition {
         kind: ConditionKind::InSync,
         status: Status::False,
@@ -207,7 +213,7 @@ pub async fn releases_are_counted_by_the_hour(bed: Bed) {
         operate(&store, label, OperationKind::Release, None).await;
         operate(&store, label, OperationKind::Release, None).await;
     }
-    let wanted = Wanted { reservation: None, releases_of: Some(pool()) };
+    let wanted = Wanted { releases_of: Some(pool()), ..Wanted::default() };
     let seen = Arc::new(AtomicUsize::new(0));
     let look: Decision = {
         let seen = Arc::clone(&seen);

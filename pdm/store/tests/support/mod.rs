@@ -134,6 +134,7 @@ pub fn reservation(label: &str, owner: &str, id: &str, now: Timestamp) -> Alloca
         observed: Observed::default(),
         proof: None,
         updated_at: now,
+        byo: None,
     }
 }
 
@@ -143,7 +144,7 @@ pub fn fresh_id() -> String {
 
 /// What a reservation asks to know.
 pub fn wanted(label: &str, owner: &str) -> Wanted {
-    Wanted { reservation: Some((pool(), look(label), Some(owner.to_owned()))), releases_of: None }
+    Wanted { reservation: Some((pool(), look(label), Some(owner.to_owned()))), ..Wanted::default() }
 }
 
 /// Reserve as the engine does: a name that is held is refused, an expired row is freed first.
@@ -202,6 +203,7 @@ pub fn operating(kind: OperationKind, lease: Option<(&str, Duration)>) -> Decisi
             supersede: facts.open.is_some(),
             operation: Some(operation),
             audit,
+            ..Write::default()
         })
     })
 }

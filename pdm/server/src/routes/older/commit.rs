@@ -33,12 +33,11 @@ pub(crate) async fn handler(
     must_name_the_same(&name, &body.sovereign_fqdn)?;
     let target = body.target()?;
     let engine = state.engine().clone();
-    let accepted =
-        detached(
-            async move { Ok(engine.commit(&caller, name.as_str(), &body.reservation_token, target).await?) },
-        )
-        .await
-        .map_err(in_older_words)?;
+    let accepted = detached(async move {
+        Ok(engine.commit(&caller, name.as_str(), &body.reservation_token, target, None).await?)
+    })
+    .await
+    .map_err(in_older_words)?;
     let active = accepted.allocation.phase == Phase::Active;
     let wait = (!active).then_some(state.app.limits.older_wait);
     let accepted = settle(&state, accepted, wait).await?;

@@ -1,0 +1,149 @@
+//! Brought domains from claim to quarantine: the whole engine on a real store, with the world around it in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use pdm_model::{Mode, Phase};
+use pdm_ports::Store;
+use world::*;
+
+fn story(world: &World) -> Vec<String> {
+    world.net.with(|held| held.story.clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unproved_claims_block_nobody_and_build_nothing() {
+    let world = World::new(false, &[]).await;
+    let one = world.claim("acme", "Acme.Example.", Mode::ByoManual).await.unwrap();
+    let other = world.claim("mallory", "acme.example", Mode::ByoManual).await.unwrap();
+    assert_ne!(one.challenge, other.challenge);
+    // The same owner's claim is the same claim.
+    assert_eq!(world.claim("acme", "acme.example", Mode::ByoManual).await.unwrap().token, one.token);
+    let refused = world.commit("acme.example", &one.token, None).await.unwrap_err();
+    assert_eq!(code(refused), "ownership-unproved");
+    // Another claim's token is no proof of this one.
+    world.net.with(|held| held.txt.insert(other.challenge.clone().unwrap().value));
+    assert_eq!(code(world.commit("acme.example", &one.token, None).await.unwrap_err()), "ownership-unproved");
+    assert!(story(&world).is_empty());
+    for (domain, expected) in [
+        ("com", "public-suffix"),
+        ("github.io", "public-suffix"),
+        ("a..b", "invalid-name"),
+        ("openova.io", "name-reserved"),
+    ] {
+        assert_eq!(
+            code(world.claim("acme", domain, Mode::ByoManual).await.unwrap_err()),
+            expected,
+            "{domain}"
+        );
+    }
+    // Once one is proved, nothing is admitted at, above or below it.
+    world.net.with(|held| held.txt.insert(one.challenge.unwrap().value));
+    world.commit("acme.example", &one.token, None).await.unwrap();
+    assert_eq!(code(world.commit("acme.example", &other.token, None).await.unwrap_err()), "name-taken");
+    let below = world.claim("mallory", "a.acme.example", Mode::ByoManual).await.unwrap_err();
+    assert_eq!(code(below), "name-overlaps");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_moves_a_signed_domain_and_takes_it_back() {
+    let world = World::new(true, &[]).await;
+    let accepted = world.bring(Mode::ByoManual, None).await;
+    let operation = accepted.operation.unwrap();
+    // The DS of the servers before comes first, and NS is not even asked for before caches are rid of it.
+    world.until_waits("remove-ds").await;
+    let seen = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+    let foreign = seen.observed.foreign.unwrap();
+    assert_eq!(foreign.instruction.unwrap().ds, [ds(OLD_KEY)]);
+    assert_eq!(foreign.previous.unwrap().ns.0, theirs());
+    world.net.set_ds(BTreeSet::new());
+    world.hurry(&operation).await;
+    let waiting = world.until_waits("set-ns").await;
+    assert_eq!(waiting.current(), Some(5));
+
+    // A restart in the middle changes nothing.
+    let world = world.restart().await;
+    world.net.set_ns(ours());
+    world.hurry(&operation).await;
+    world.until_waits("add-ds").await;
+    let seen = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+    let instruction = seen.observed.foreign.unwrap().instruction.unwrap();
+    assert_eq!((instruction.ds, instruction.dnskey), (vec![ds(OUR_KEY)], vec!["257 3 13 AAAA".to_owned()]));
+    world.net.set_ds(BTreeSet::from([ds(OUR_KEY)]));
+    world.hurry(&operation).await;
+    world.until_phase(Phase::Active).await;
+
+    let release = world.engine.release(&admin(), "acme.example", None).await.unwrap().operation.unwrap();
+    world.until_waits("remove-ds").await;
+    world.net.set_ds(BTreeSet::new());
+    world.hurry(&release).await;
+    world.until_waits("set-ns").await;
+    // The old servers fall silent: nothing is put back to them, and our zone stays.
+    world.net.with(|held| held.old_answers = false);
+    world.hurry(&release).await;
+    world.until_waits("old-servers-silent").await;
+    world.net.with(|held| held.old_answers = true);
+    world.net.set_ns(theirs());
+    world.hurry(&release).await;
+    world.until_phase(Phase::Quarantined).await;
+    assert_eq!(story(&world), ["zone", "ds ", "ns ours", "ds 1", "ds ", "ns theirs", "zone removed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_moves_it_without_a_person_and_a_lost_reply_costs_nothing() {
+    let world = World::new(true, &[1]).await;
+    world.net.with(|held| held.lose_reply = true);
+    world.bring(Mode::ByoApi, Some(registrar("full", SECRET))).await;
+    world.until_phase(Phase::Active).await;
+    assert_eq!(story(&world), ["zone", "ds ", "ns ours", "ds 1"]);
+    assert_eq!(world.net.with(|held| held.writes), 3);
+    world.engine.release(&admin(), "acme.example", None).await.unwrap();
+    world.until_phase(Phase::Quarantined).await;
+    assert_eq!(story(&world)[4..], ["ds ", "ns theirs", "zone removed"]);
+    // What is no longer needed is gone, and it never was readable.
+    assert_eq!(world.store.credentials().await.unwrap(), []);
+    for file in std::fs::read_dir(world.dir.path()).unwrap() {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!octets.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_that_is_missing_or_wrong_is_asked_for() {
+    let world = World::new(false, &[]).await;
+    world.bring(Mode::ByoApi, Some(registrar("full", "not-the-right-token"))).await;
+    world.until_waits("credential-invalid").await;
+    // In memory only: the next process has none.
+    let world = world.restart().await;
+    world.until_waits("credential-needed").await;
+    let other = world.engine.give_credential(&admin(), "acme.example", registrar("without-ds", SECRET)).await;
+    assert_eq!(code(other.unwrap_err()), "not-acceptable-state");
+    world.engine.give_credential(&admin(), "acme.example", registrar("full", SECRET)).await.unwrap();
+    world.until_phase(Phase::Active).await;
+    assert_eq!(story(&world), ["zone", "ns ours", "ds 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_registrar_cannot_do_is_said_before_anything_happens() {
+    let world = World::new(false, &[]).await;
+    let claimed = world.claim("acme", "acme.example", Mode::ByoApi).await.unwrap();
+    world.net.with(|held| held.txt.insert(claimed.challenge.unwrap().value));
+    let commit = async |registrar| world.commit("acme.example", &claimed.token, registrar).await;
+    assert_eq!(code(commit(None).await.unwrap_err()), "invalid-body");
+    assert_eq!(code(commit(Some(registrar("nobody", SECRET))).await.unwrap_err()), "unsupported-registrar");
+    assert_eq!(code(commit(Some(registrar("full", "short"))).await.unwrap_err()), "credential-malformed");
+    let sub = world.claim("acme", "cloud.acme.example", Mode::ByoApi).await.unwrap();
+    let refused = world.commit("cloud.acme.example", &sub.token, Some(registrar("full", SECRET))).await;
+    assert_eq!(code(refused.unwrap_err()), "capability-missing");
+    // No DS by this API: it waits with the way out, and nothing was touched.
+    commit(Some(registrar("without-ds", SECRET))).await.unwrap();
+    let waiting = world.until_waits("capability-missing").await;
+    let detail = &waiting.steps[0].wait_reason.as_ref().unwrap().detail;
+    assert!(detail.contains("enter it on the web page") && detail.contains("ds-by-hand"), "{detail}");
+    assert!(story(&world).is_empty());
+    let wrong = registrar("full", "not-the-right-token").credential;
+    let sees = world.engine.validate_credential(&admin(), "full", "free.example", wrong).await;
+    assert_eq!(code(sees.unwrap_err()), "credential-invalid");
+}

@@ -1,0 +1,550 @@
+//! A world in memory: a parent with two servers, an old operator, our servers, a registrar's API. The store is real.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use pdm_engine::caller::{Caller, Role};
+use pdm_engine::intents::claim::ClaimRequest;
+use pdm_engine::intents::{Accepted, IntentError, RegistrarRequest, Reserved};
+use pdm_engine::settings::Settings;
+use pdm_engine::token::TokenKey;
+use pdm_engine::vault::{SealKey, Vault};
+use pdm_engine::{Engine, Parts};
+use pdm_model::canonical::Change as ZoneChange;
+use pdm_model::{
+    Delegation, DsRecord, Mode, NotProved, Operation, OperationState, Phase, Pool, Proof, RRset, RecordType,
+    Target, Timestamp, Ttl, Ttls, ZoneName,
+};
+use pdm_ports::probe::{DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::registrar::{
+    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
+    Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+};
+use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
+use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
+use pdm_store::SqlStore;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+pub const SECRET: &str = "hunter2-hunter2-hunter2";
+
+pub fn name(text: &str) -> ZoneName {
+    ZoneName::parse(text).unwrap()
+}
+
+pub fn ds(tag: u16) -> DsRecord {
+    format!("{tag} 13 2 {}", "ab".repeat(32)).parse().unwrap()
+}
+
+pub fn ours() -> BTreeSet<ZoneName> {
+    BTreeSet::from([name("ns1.openova.io"), name("ns2.openova.io")])
+}
+
+pub fn theirs() -> BTreeSet<ZoneName> {
+    BTreeSet::from([name("ns1.old.example"), name("ns2.old.example")])
+}
+
+pub const OUR_KEY: u16 = 1;
+pub const OLD_KEY: u16 = 2;
+const TTL: Ttl = Ttl::new(1);
+
+/// What the servers hold.
+#[derive(Default)]
+pub struct Held {
+    pub ns: BTreeSet<ZoneName>,
+    pub ds: BTreeSet<DsRecord>,
+    pub zone: Option<Stamp>,
+    pub txt: BTreeSet<String>,
+    pub old_answers: bool,
+    pub old_signed: bool,
+    /// Everything that happened at the parent and to the zone, in order.
+    pub story: Vec<String>,
+    pub writes: usize,
+    /// The next write of the registrar is answered by nothing.
+    pub lose_reply: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct Net(pub Arc<Mutex<Held>>);
+
+impl Net {
+    pub fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
+        act(&mut self.0.lock().unwrap())
+    }
+
+    pub fn set_ns(&self, ns: BTreeSet<ZoneName>) {
+        self.with(|held| {
+            held.story.push(format!(
+                "ns {}",
+                if ns == ours() {
+                    "ours"
+                } else if ns.is_empty() {
+                    "none"
+                } else {
+                    "theirs"
+                }
+            ));
+            held.ns = ns;
+        });
+    }
+
+    pub fn set_ds(&self, ds: BTreeSet<DsRecord>) {
+        self.with(|held| {
+            let tags: Vec<_> = ds.iter().map(|d| d.key_tag.to_string()).collect();
+            held.story.push(format!("ds {}", tags.join(",")));
+            held.ds = ds;
+        });
+    }
+}
+
+fn server(who: &str, last: u8) -> Server {
+    Server { names: vec![who.to_owned()], address: ([192, 0, 2, last], 53).into() }
+}
+
+pub fn our_servers() -> Vec<Server> {
+    vec![server("ns1.openova.io", 1), server("ns2.openova.io", 2)]
+}
+
+#[async_trait]
+impl DelegationWalk for Net {
+    async fn parent(&self, _: &ZoneName) -> Result<ParentView, Fault> {
+        let answer = |held: &Held, n: u8| ParentAnswer {
+            server: server(&format!("p{n}.example"), 100 + n),
+            ns: Some((held.ns.clone(), TTL)),
+            glue: BTreeMap::new(),
+            ds: Some((held.ds.clone(), TTL)),
+            error: None,
+        };
+        let answers = self.with(|held| vec![answer(held, 1), answer(held, 2)]);
+        Ok(ParentView { parent: name("example"), answers, security: Security::Secure, begun: Timestamp(0) })
+    }
+
+    async fn child(&self, _: &ZoneName, servers: &[Server]) -> Vec<ChildAnswer> {
+        let one = |held: &Held, s: &Server| {
+            let mine = s.names[0].ends_with("openova.io");
+            let up = if mine { held.zone.is_some() } else { held.old_answers };
+            let (ns, key) =
+                if mine { (ours(), Some(OUR_KEY)) } else { (theirs(), held.old_signed.then_some(OLD_KEY)) };
+            ChildAnswer {
+                server: s.clone(),
+                authoritative: up,
+                ns: up.then_some((ns, TTL)),
+                keys: up.then(|| (key.map(ds).into_iter().collect(), TTL)),
+                serial: up.then_some(1),
+                error: None,
+            }
+        };
+        self.with(|held| servers.iter().map(|s| one(held, s)).collect())
+    }
+
+    async fn addresses(&self, names: &BTreeSet<ZoneName>) -> Result<Vec<Server>, Fault> {
+        Ok(names.iter().zip(10..).map(|(n, last)| server(n.as_str(), last)).collect())
+    }
+
+    async fn rrset(&self, owner: &str, rtype: &RecordType, servers: &[Server]) -> Vec<RRsetAnswer> {
+        let challenge = owner.starts_with("_pdm-challenge.") && *rtype == RecordType::Txt;
+        let texts =
+            self.with(|held| if challenge { held.txt.clone() } else { BTreeSet::from(["x".to_owned()]) });
+        let one = |s: &Server| RRsetAnswer {
+            server: s.clone(),
+            contents: Some((texts.clone(), TTL)),
+            nxdomain: false,
+            authoritative: true,
+            error: None,
+        };
+        servers.iter().map(one).collect()
+    }
+}
+
+#[async_trait]
+impl ZoneBackend for Net {
+    async fn create_zone(&self, spec: &ZoneSpec) -> Result<Created, Fault> {
+        Ok(self.with(|held| {
+            if held.zone.is_some() {
+                return Created::Exists;
+            }
+            held.zone = Some(spec.stamp.clone());
+            held.story.push("zone".to_owned());
+            Created::New(Some(1))
+        }))
+    }
+    async fn read_zone(&self, zone: &ZoneName) -> Result<Option<ObservedZone>, Fault> {
+        let soa = RRset::new(zone.dotted(), RecordType::Soa, TTL, ["x"]);
+        Ok(self.with(|held| {
+            let stamp = held.zone.clone()?;
+            Some(ObservedZone { rrsets: vec![soa], serial: 1, dnssec: true, stamp: Some(stamp) })
+        }))
+    }
+    async fn read_keys(&self, _: &ZoneName) -> Result<Option<Vec<ZoneKey>>, Fault> {
+        let key = ZoneKey {
+            id: 1,
+            flags: 257,
+            algorithm: 13,
+            active: true,
+            published: true,
+            ds: Some(ds(OUR_KEY)),
+            dnskey: "257 3 13 AAAA".to_owned(),
+        };
+        Ok(self.with(|held| held.zone.is_some().then(|| vec![key])))
+    }
+    async fn change_zone(&self, _: &ZoneName, _: &[ZoneChange], stamp: &Stamp) -> Result<(), Fault> {
+        self.with(|held| held.zone = Some(stamp.clone()));
+        Ok(())
+    }
+    async fn ensure_signed(&self, _: &ZoneName, _: &Stamp) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn remove_zone(&self, _: &ZoneName, _: &str) -> Result<(), Fault> {
+        self.with(|held| {
+            held.zone = None;
+            held.story.push("zone removed".to_owned());
+        });
+        Ok(())
+    }
+    async fn list_zones(&self) -> Result<Vec<ZoneSummary>, Fault> {
+        Ok(Vec::new())
+    }
+    async fn flush(&self, _: &ZoneName) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn health(&self) -> Result<String, Fault> {
+        Ok("well".to_owned())
+    }
+}
+
+fn no_pool<T>() -> Result<T, Fault> {
+    Err(Fault::new(Class::Bug, "no-pool", "nothing here is lent from a pool"))
+}
+
+#[async_trait]
+impl ParentSide for Net {
+    async fn observe(&self, _: &ZoneName) -> Result<Delegation, Fault> {
+        no_pool()
+    }
+    async fn apply(&self, _: &ZoneName, _: DelegationChange, _: Instant) -> Result<(), Fault> {
+        no_pool()
+    }
+    async fn mark(&self, _: &ZoneName) -> Result<Option<i64>, Fault> {
+        no_pool()
+    }
+    async fn foreign_names(&self, _: &ZoneName) -> Result<BTreeSet<ZoneName>, Fault> {
+        no_pool()
+    }
+    async fn delegations(&self, _: &ZoneName) -> Result<Vec<(ZoneName, Delegation)>, Fault> {
+        no_pool()
+    }
+    async fn foreign_serial(&self, _: &ZoneName) -> Result<u32, Fault> {
+        no_pool()
+    }
+    async fn pool_ds(&self, _: &ZoneName) -> Result<BTreeSet<DsRecord>, Fault> {
+        no_pool()
+    }
+}
+
+#[async_trait]
+impl DnsProbe for Net {
+    async fn keys(&self, _: &ZoneName, _: &[Server]) -> Vec<KeysSeen> {
+        Vec::new()
+    }
+    async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
+        Vec::new()
+    }
+    async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
+        assert_eq!((&request.parent, &request.anchor), (&None, &BTreeSet::from([ds(OUR_KEY)])));
+        Ok(Ok(Proof {
+            begun_at: request.now,
+            generation: request.generation,
+            anchor: request.anchor_name.clone(),
+            private_view: false,
+            skipped: vec![],
+            servers: vec![],
+            queries: 1,
+        }))
+    }
+}
+
+const fn mode(ds: DsForm) -> ModeCapability {
+    ModeCapability {
+        ns_min: 2,
+        ns_max: 5,
+        ttl: None,
+        ds,
+        ds_max: 4,
+        ds_cannot: Some(Cannot { reason: "no DS by this API", way_out: "enter it on the web page" }),
+        glue: Glue::None,
+        withdraw_cannot: None,
+        asynchronous: false,
+        caveats: &[],
+    }
+}
+
+const FULL: Capability = Capability {
+    registry_apex: Ok(mode(DsForm::Ds)),
+    hosted_parent: Err(Cannot { reason: "no zones here", way_out: "use another host" }),
+    calls_per_minute: 60,
+    parallel: 1,
+};
+const WITHOUT_DS: Capability = Capability { registry_apex: Ok(mode(DsForm::None)), ..FULL };
+
+const FIELDS: &[CredentialField] =
+    &[CredentialField { name: "token", label: "Token", secret: true, optional: false, help: "ask" }];
+
+/// A vendor whose writes reach the parent at once.
+pub struct Vendor {
+    pub id: &'static str,
+    pub can: &'static Capability,
+    pub net: Net,
+}
+
+impl Vendor {
+    fn admit(credential: &Credential) -> Result<(), Fault> {
+        if credential.get("token") == Some(SECRET) {
+            return Ok(());
+        }
+        Err(Fault::new(Class::Credential, "credential-invalid", "the token is not known"))
+    }
+
+    fn state(&self) -> CurrentState {
+        self.net.with(|held| CurrentState {
+            ns: held.ns.clone(),
+            ns_ttl: None,
+            ds: Some(held.ds.clone()),
+            ds_ttl: None,
+            lock: Lock::default(),
+            expires: None,
+            mode: PlaceMode::RegistryApex,
+            hosted: None,
+            operated: Operated::Custom,
+            other_types: BTreeSet::new(),
+            task: None,
+        })
+    }
+}
+
+#[async_trait]
+impl Registrar for Vendor {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+    fn name(&self) -> &'static str {
+        "Vendor"
+    }
+    fn capability(&self) -> &'static Capability {
+        self.can
+    }
+    fn credential_fields(&self) -> &'static [CredentialField] {
+        FIELDS
+    }
+    fn recipe(&self) -> &'static str {
+        "make one"
+    }
+    async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
+        Self::admit(credential)?;
+        Ok(Passport {
+            domain: domain.clone(),
+            registry_apex: None,
+            hosted_parent: Some("no zones here".to_owned()),
+            expires: None,
+            credential_expires: None,
+            notes: vec![],
+        })
+    }
+    async fn read(&self, _: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
+        Self::admit(credential)?;
+        Ok(self.state())
+    }
+    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
+        Self::admit(credential)?;
+        if let Some(NsTarget::Names { names, .. }) = &change.ns
+            && self.net.with(|held| held.ns != *names)
+        {
+            self.net.set_ns(names.clone());
+            self.net.with(|held| held.writes += 1);
+        }
+        if let Some((set, _)) = &change.ds {
+            let set: BTreeSet<DsRecord> = set.iter().map(|entry| entry.ds.clone()).collect();
+            if self.net.with(|held| held.ds != set) {
+                self.net.set_ds(set);
+                self.net.with(|held| held.writes += 1);
+            }
+        }
+        if self.net.with(|held| std::mem::take(&mut held.lose_reply)) {
+            return Err(Fault::transient("no-reply", "the reply was lost"));
+        }
+        Ok(Applied { wrote: true, task: None, read_back: self.state(), agrees: true, notes: vec![] })
+    }
+    async fn task(&self, _: &Place, _: &TaskId, _: &Credential) -> Result<TaskStatus, Fault> {
+        Ok(TaskStatus::Done)
+    }
+}
+
+/// An engine at work.
+pub struct World {
+    pub net: Net,
+    pub store: Arc<SqlStore>,
+    pub engine: Arc<Engine>,
+    pub dir: Arc<tempfile::TempDir>,
+    keys: Vec<u8>,
+    stop: watch::Sender<bool>,
+    running: Option<tokio::task::JoinHandle<()>>,
+}
+
+fn settings() -> Settings {
+    let mut byo = Pool::new(name("byo"));
+    byo.ttls = Ttls { address: TTL, apex_ns: TTL, parent_ns: TTL, parent_ds: TTL, negative: TTL };
+    Settings {
+        pools: BTreeMap::new(),
+        byo,
+        nameservers: ours().into_iter().collect(),
+        servers: our_servers(),
+        skipped: vec![],
+        private_view: false,
+        anchors: BTreeMap::new(),
+        soa: ("ns1.openova.io.".into(), "hostmaster.openova.io.".into()),
+        parallel: 4,
+        lease: Duration::from_secs(30),
+        poll: Duration::from_millis(50),
+        sweep: Duration::from_secs(3600),
+        proof_age: Duration::from_secs(3600),
+    }
+}
+
+impl World {
+    /// The domain is with the old operator. `keys` seal credentials; without any they stay in memory.
+    pub async fn new(signed: bool, keys: &[u8]) -> Self {
+        let net = Net::default();
+        net.with(|held| {
+            held.ns = theirs();
+            held.old_answers = true;
+            held.old_signed = signed;
+            held.ds = if signed { BTreeSet::from([ds(OLD_KEY)]) } else { BTreeSet::new() };
+        });
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let url = format!("sqlite:{}", dir.path().join("pdm.db").display());
+        let store = Arc::new(SqlStore::open(&url, true).await.unwrap());
+        Self::start(net, dir, store, keys.to_vec())
+    }
+
+    fn start(net: Net, dir: Arc<tempfile::TempDir>, store: Arc<SqlStore>, keys: Vec<u8>) -> Self {
+        let vendor = |id, can| Arc::new(Vendor { id, can, net: net.clone() }) as Arc<dyn Registrar>;
+        let registrars = BTreeMap::from([
+            ("full".to_owned(), vendor("full", &FULL)),
+            ("without-ds".to_owned(), vendor("without-ds", &WITHOUT_DS)),
+        ]);
+        let part = Arc::new(net.clone());
+        let parts = Parts {
+            store: store.clone(),
+            zones: part.clone(),
+            parent: part.clone(),
+            probe: part.clone(),
+            walk: part,
+            registrars,
+        };
+        let vault = Vault::new(keys.iter().map(|byte| SealKey::new(&[*byte; 32]).unwrap()).collect());
+        let engine = Engine::new(settings(), parts, TokenKey::new(&[7; 32]), vault);
+        let (stop, told) = watch::channel(false);
+        let running = Some(tokio::spawn(engine.clone().run(told)));
+        Self { net, store, engine, dir, keys, stop, running }
+    }
+
+    /// The engine ends and another one starts on the same store.
+    pub async fn restart(mut self) -> Self {
+        self.stop.send(true).unwrap();
+        self.running.take().unwrap().await.unwrap();
+        let Self { net, dir, keys, store, .. } = self;
+        Self::start(net, dir, store, keys)
+    }
+
+    pub async fn claim(&self, owner: &str, domain: &str, mode: Mode) -> Result<Reserved, IntentError> {
+        let request = ClaimRequest {
+            mode,
+            domain: domain.to_owned(),
+            owner: Some(owner.to_owned()),
+            created_by: None,
+            request_key: None,
+        };
+        self.engine.claim(&admin(), request).await
+    }
+
+    pub async fn commit(
+        &self,
+        domain: &str,
+        token: &str,
+        registrar: Option<RegistrarRequest>,
+    ) -> Result<Accepted, IntentError> {
+        let target = Target::single("185.10.10.1".parse().unwrap());
+        self.engine.commit(&admin(), domain, token, target, registrar).await
+    }
+
+    /// Claim, publish the proof and commit.
+    pub async fn bring(&self, mode: Mode, registrar: Option<RegistrarRequest>) -> Accepted {
+        let claimed = self.claim("acme", "acme.example", mode).await.unwrap();
+        let proof = claimed.challenge.unwrap().value;
+        self.net.with(|held| held.txt.insert(format!("\"{proof}\"")));
+        self.commit("acme.example", &claimed.token, registrar).await.unwrap()
+    }
+
+    /// The open operation and the phase, once `until` says so.
+    pub async fn until(
+        &self,
+        what: &str,
+        until: impl Fn(Phase, Option<&Operation>) -> bool,
+    ) -> Option<Operation> {
+        let end = Instant::now() + Duration::from_secs(90);
+        let mut last = None;
+        while Instant::now() < end {
+            if let Some((allocation, operation)) = self.store.allocation(&name("acme.example")).await.unwrap()
+            {
+                if until(allocation.phase, operation.as_ref()) {
+                    return operation;
+                }
+                last = Some((allocation.phase, operation.map(|o| o.steps)));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{what} did not come: {last:?}; {:?}", self.net.with(|held| held.story.clone()));
+    }
+
+    pub async fn until_phase(&self, phase: Phase) {
+        self.until(phase.as_str(), |now, operation| now == phase && operation.is_none()).await;
+    }
+
+    /// The step that waits for this reason.
+    pub async fn until_waits(&self, reason: &str) -> Operation {
+        let waits = |operation: &Operation| {
+            operation.steps.iter().any(|s| s.wait_reason.as_ref().is_some_and(|w| w.reason == reason))
+        };
+        self.until(reason, |_, operation| operation.is_some_and(waits)).await.unwrap()
+    }
+
+    /// Do not wait for the next look.
+    pub async fn hurry(&self, operation: &Operation) {
+        let now = self.store.operation(&operation.id).await.unwrap().unwrap();
+        if now.state == OperationState::Open {
+            self.engine.hurry(&admin(), &operation.id).await.unwrap();
+        }
+    }
+}
+
+pub fn admin() -> Caller {
+    Caller { actor: "token:test".into(), role: Role::Admin, owner: None, pool: None }
+}
+
+pub fn registrar(id: &str, token: &str) -> RegistrarRequest {
+    RegistrarRequest {
+        id: id.to_owned(),
+        mode: None,
+        accepted: BTreeSet::new(),
+        credential: BTreeMap::from([("token".to_owned(), Zeroizing::new(token.to_owned()))]),
+    }
+}
+
+pub fn code(error: IntentError) -> &'static str {
+    match error {
+        IntentError::Refused(refusal) => refusal.code,
+        IntentError::Fault(fault) => fault.code,
+    }
+}
