@@ -31,8 +31,9 @@ check: install
 test: build check
 	sh scripts/test.sh
 
+test-full: export PDM_TEST_FULL = 1
 test-full: build check
-	PDM_TEST_FULL=1 sh scripts/test.sh
+	sh scripts/test.sh
 
 bench: install
 	cargo build --locked --release --bin pdm --bin pdm-bench

@@ -14,6 +14,8 @@ command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need nodejs npm"
 [ -x /usr/bin/chromium ] || need="$need chromium"
+# Full runs try independent clients of registrars, from PyPI, in environments of their own.
+[ -z "${PDM_TEST_FULL:-}" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
 [ -z "$need" ] && exit 0
 root=

@@ -103,6 +103,8 @@ impl Http {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Some vendors compare names of headers with their case.
+            .http1_title_case_headers()
             .connect_timeout(Duration::from_secs(5))
             .user_agent(concat!("pool-domain-manager/", env!("CARGO_PKG_VERSION")));
         let client = more(client)

@@ -6,6 +6,7 @@
 
 mod admit;
 mod cloudflare;
+mod dynadot;
 mod flow;
 mod gate;
 mod godaddy;
@@ -56,9 +57,19 @@ pub const REGISTRARS: &[Entry] = &[
         make: cloudflare::make,
         evidence: Evidence {
             suite: "simulator",
-            client: None,
+            client: Some("octodns-cloudflare"),
             live: None,
             open: "the codes for NS beside A or CNAME",
+        },
+    },
+    Entry {
+        id: "dynadot",
+        make: dynadot::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("certbot-dns-dynadot"),
+            live: None,
+            open: "whether a zone takes NS below the apex; the words for a domain's DNS setting; how many DS it keeps",
         },
     },
     Entry {
@@ -86,7 +97,7 @@ pub const REGISTRARS: &[Entry] = &[
         make: ovh::make,
         evidence: Evidence {
             suite: "simulator",
-            client: None,
+            client: Some("ovh, the vendor's own"),
             live: None,
             open: "names of tasks that change DS; when exactly `isDeployed` turns",
         },

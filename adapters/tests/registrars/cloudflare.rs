@@ -4,6 +4,7 @@ use pdm_ports::Class;
 use pdm_simulators::cloudflare::{ACCOUNT_TOKEN, Cloudflare, FOREIGN, READER, TOKEN};
 use pdm_simulators::{Simulator, Trouble, When};
 
+use crate::client;
 use crate::suite::checks::{NEW, OTHER};
 use crate::suite::{Parent, Simulated, Who, adapter, apex, credential, hosted, name, suite};
 
@@ -118,4 +119,19 @@ async fn a_lane_that_is_closed_is_closed_for_this_credential_only() {
     assert_eq!(parent.read().await.unwrap_err().class, Class::RateLimited);
     let place = hosted("sub.other.example", "other.example");
     parent.registrar().read(&place, parent.credential(Who::Foreign)).await.unwrap();
+}
+
+/// What octoDNS wrote, read by the adapter, and nothing left to write.
+#[tokio::test]
+async fn an_independent_client_works_against_the_simulator() {
+    if pdm_harness::full() {
+        let made = parent().await;
+        let parent: &dyn Parent = &made;
+        client::python("cloudflare.py", &["octodns-cloudflare==1.2.0"], &made.sim.url()).await;
+        let state = parent.read().await.unwrap();
+        let ds =
+            "55648 13 2 b4c8c1fe2e7477127b27115656ad6256f424625bf5c1e2770ce6d6e37df61d17".parse().unwrap();
+        assert_eq!(state.ds, Some([ds].into()));
+        assert!(!parent.apply(&parent.to_ns(NEW)).await.unwrap().wrote);
+    }
 }

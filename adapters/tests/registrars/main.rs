@@ -3,6 +3,7 @@
 
 mod client;
 mod cloudflare;
+mod dynadot;
 mod godaddy;
 mod namecheap;
 mod ovh;

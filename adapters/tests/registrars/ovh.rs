@@ -8,6 +8,7 @@ use pdm_simulators::ovh::{FOREIGN, GOOD, Ovh, READER};
 use pdm_simulators::{Trouble, When};
 use serde_json::json;
 
+use crate::client;
 use crate::suite::checks::{NEW, OTHER};
 use crate::suite::{Parent, Simulated, Who, apex, credential, hosted, name, suite};
 
@@ -174,4 +175,17 @@ async fn a_write_lost_before_the_refresh_makes_no_doubles() {
     }
     parent.bring(&parent.to_ns(NEW)).await;
     parent.holds_ns(NEW).await;
+}
+
+/// What the vendor's own client wrote, read by the adapter, and nothing left to write.
+#[tokio::test]
+async fn an_independent_client_works_against_the_simulator() {
+    if pdm_harness::full() {
+        let made = at_registry().await;
+        let parent: &dyn Parent = &made;
+        client::python("ovhcloud.py", &["ovh==1.2.0"], &made.sim.url()).await;
+        assert!(!parent.apply(&parent.to_ns(NEW)).await.unwrap().wrote);
+        let inside = Change { place: hosted("sub.acme.example", "acme.example"), ..parent.to_ns(NEW) };
+        assert!(!parent.apply(&inside).await.unwrap().wrote);
+    }
 }

@@ -8,6 +8,7 @@ mod wire;
 
 pub mod cloudflare;
 pub mod dnssec;
+pub mod dynadot;
 pub mod godaddy;
 pub mod namecheap;
 pub mod ovh;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
@@ -73,6 +74,9 @@ struct World<V> {
     vendor: V,
     calls: Vec<Call>,
     trouble: VecDeque<(When, Trouble)>,
+    slow: Duration,
+    at_once: usize,
+    peak: usize,
 }
 
 /// A running simulator. It ends when it is dropped.
@@ -98,7 +102,14 @@ impl<V: Vendor> Simulator<V> {
     pub async fn start_at(vendor: V, port: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let addr = listener.local_addr()?;
-        let world = Arc::new(Mutex::new(World { vendor, calls: Vec::new(), trouble: VecDeque::new() }));
+        let world = Arc::new(Mutex::new(World {
+            vendor,
+            calls: Vec::new(),
+            trouble: VecDeque::new(),
+            slow: Duration::ZERO,
+            at_once: 0,
+            peak: 0,
+        }));
         let shared = Arc::clone(&world);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -136,6 +147,17 @@ impl<V: Vendor> Simulator<V> {
         open(&self.world).trouble.clear();
     }
 
+    /// Take this long for every answer from now on.
+    pub fn slow(&self, time: Duration) {
+        open(&self.world).slow = time;
+    }
+
+    /// The most requests that were under way at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        open(&self.world).peak
+    }
+
     /// What came in, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
@@ -159,7 +181,18 @@ async fn serve<V: Vendor>(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Piece>, std::io::Error> {
     let request = receive(request).await?;
-    let (trouble, reply) = answer(&mut open(&world), &request);
+    let slow = {
+        let mut world = open(&world);
+        world.at_once += 1;
+        world.peak = world.peak.max(world.at_once);
+        world.slow
+    };
+    tokio::time::sleep(slow).await;
+    let (trouble, reply) = {
+        let mut world = open(&world);
+        world.at_once -= 1;
+        answer(&mut world, &request)
+    };
     match trouble {
         Some(Trouble::Silent) => pending().await,
         Some(Trouble::Lost) => Err(std::io::Error::other("the reply is lost")),
