@@ -219,10 +219,7 @@ impl Cloudflare {
         body: Option<&Value>,
     ) -> Result<Answer, Fault> {
         let sent = self.send(credential, method, &format!("/zones/{}{path}", zone.id), body).await;
-        sent.map_err(|fault| match Kind::InvalidCredentials.label() {
-            (_, code) if code == fault.code => Kind::InsufficientScope.fault(fault.detail),
-            _ => fault,
-        })
+        sent.map_err(Kind::InvalidCredentials.means(Kind::InsufficientScope))
     }
 
     async fn records(

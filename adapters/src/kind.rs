@@ -64,6 +64,16 @@ impl Kind {
         }
     }
 
+    /// Whether a fault is of this kind.
+    pub(crate) fn is(self, fault: &Fault) -> bool {
+        self.label().1 == fault.code
+    }
+
+    /// What else a fault of this kind means in a place where more is known; others stay as they are.
+    pub(crate) fn means(self, other: Self) -> impl Fn(Fault) -> Fault {
+        move |fault| if self.is(&fault) { other.fault(fault.detail) } else { fault }
+    }
+
     /// The fault.
     pub(crate) fn fault(self, detail: impl Into<String>) -> Fault {
         let (class, code) = self.label();

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::admit::check_place;
 use crate::flow::{self, Vendor, Written};
 use crate::http::{Http, Options};
-use crate::kind::{self, Kind};
+use crate::kind::{self, Kind, label};
 use client::{Client, number, server, yes};
 
 const NO_WAY_BACK: Cannot = Cannot {
@@ -216,10 +216,6 @@ impl Key {
     }
 }
 
-fn label<'a>(zone: &ZoneName, child: &'a ZoneName) -> &'a str {
-    child.as_str().strip_suffix(zone.as_str()).unwrap_or_default().trim_end_matches('.')
-}
-
 impl Dynadot {
     async fn domain(&self, name: &ZoneName, credential: &Credential) -> Result<Domain, Fault> {
         let info: Info = self.client.get(credential, &format!("/domains/{name}")).await?;
@@ -255,7 +251,7 @@ impl Dynadot {
                     .collect::<Result<_, _>>()
                     .map(Some)
             }
-            Err(fault) if fault.code == Kind::Unsupported.label().1 => Ok(None),
+            Err(fault) if Kind::Unsupported.is(&fault) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -321,7 +317,7 @@ impl Dynadot {
         for ns in names {
             let path = format!("/nameservers/{ns}/add_external");
             match self.client.send(credential, Method::POST, &path, Some(&json!({}))).await {
-                Err(fault) if fault.class != Class::Rejected && fault.code != Kind::InProgress.label().1 => {
+                Err(fault) if fault.class != Class::Rejected && !Kind::InProgress.is(&fault) => {
                     return Err(fault);
                 }
                 Ok(_) | Err(_) => {}
@@ -331,10 +327,7 @@ impl Dynadot {
         let path = format!("/domains/{domain}/nameservers");
         let sent =
             self.client.send(credential, Method::PUT, &path, Some(&json!({"nameserver_list": hosts}))).await;
-        sent.map(|_| ()).map_err(|fault| match Kind::Refused.label() {
-            (_, code) if code == fault.code => Kind::InvalidNameserver.fault(fault.detail),
-            _ => fault,
-        })
+        sent.map(|_| ()).map_err(Kind::Refused.means(Kind::InvalidNameserver))
     }
 
     /// There is "add" and "clear all". What is new is added first, so that a DS that is refused costs nothing; between

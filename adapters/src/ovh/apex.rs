@@ -202,10 +202,7 @@ pub(super) async fn write(
             let hosts: Vec<_> = names.iter().map(|ns| json!({"host": ns.as_str()})).collect();
             let body = json!({"nameServers": hosts});
             let sent = post(client, &format!("{path}/nameServers/update"), &body, credential).await;
-            return sent.map_err(|fault| match Kind::Refused.label() {
-                (_, code) if code == fault.code => Kind::InvalidNameserver.fault(fault.detail),
-                _ => fault,
-            });
+            return sent.map_err(Kind::Refused.means(Kind::InvalidNameserver));
         }
         None => {}
     }

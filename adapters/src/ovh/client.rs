@@ -82,7 +82,7 @@ impl Client {
     ) -> Result<Answer, Fault> {
         let first = self.signed(credential, method.clone(), path, body).await;
         match first {
-            Err(fault) if fault.code == Kind::ClockSkew.label().1 => {
+            Err(fault) if Kind::ClockSkew.is(&fault) => {
                 *open(&self.clock) = None;
                 self.signed(credential, method, path, body).await
             }

@@ -233,8 +233,7 @@ fn covers(rule: &str, path: &str) -> bool {
 
 /// Why something is not there, or the fault when that is not the reason.
 fn absent(how: &str, fault: Fault) -> Result<String, Fault> {
-    let absent =
-        [Kind::DomainNotInAccount, Kind::InsufficientScope].map(|kind| kind.label().1).contains(&fault.code);
+    let absent = Kind::DomainNotInAccount.is(&fault) || Kind::InsufficientScope.is(&fault);
     if absent { Ok(format!("not {how} at OVH for this credential ({})", fault.code)) } else { Err(fault) }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::client::Client;
 use crate::flow::Written;
-use crate::kind::{self, Kind};
+use crate::kind::{self, Kind, label};
 
 /// The task of a zone whose records are not all served yet.
 pub(super) const REFRESH: &str = "refresh";
@@ -62,10 +62,6 @@ pub(super) fn calls(zone: &ZoneName) -> Vec<(&'static str, String)> {
 pub(super) async fn exists(client: &Client, zone: &ZoneName, credential: &Credential) -> Result<(), Fault> {
     let answer = client.send(credential, Method::GET, &format!("/domain/zone/{zone}"), None).await?;
     answer.json::<Zone>().map(|_| ())
-}
-
-fn label<'a>(zone: &ZoneName, child: &'a ZoneName) -> &'a str {
-    child.as_str().strip_suffix(zone.as_str()).unwrap_or_default().trim_end_matches('.')
 }
 
 async fn records(
