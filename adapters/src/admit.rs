@@ -134,6 +134,16 @@ fn check_ds(
     }
 }
 
+/// Refuse two DS with one key tag, for vendors that tell them apart by nothing else.
+pub(crate) fn one_per_tag(name: &str, change: &Change) -> Result<(), Fault> {
+    let mut seen = BTreeSet::new();
+    let mut tags = change.ds.iter().flat_map(|(entries, _)| entries).map(|entry| entry.ds.key_tag);
+    tags.find(|tag| !seen.insert(*tag)).map_or(Ok(()), |tag| {
+        let detail = format!("{name} keeps one DS for a key tag, and {tag} comes twice");
+        Err(Fault::new(Class::Rejected, "ds-count", detail))
+    })
+}
+
 /// A vendor that takes keys makes SHA-256 digests, so that is what is compared.
 fn as_key(child: &ZoneName, entry: &DsEntry) -> Result<DsEntry, Fault> {
     let rejected = |code, detail: &str| Fault::new(Class::Rejected, code, detail.to_owned());

@@ -14,6 +14,7 @@ pub mod http;
 mod kind;
 mod namecheap;
 mod ovh;
+mod porkbun;
 mod powerdns;
 mod redact;
 mod rfc2136;
@@ -100,6 +101,16 @@ pub const REGISTRARS: &[Entry] = &[
             client: Some("ovh, the vendor's own"),
             live: None,
             open: "names of tasks that change DS; when exactly `isDeployed` turns",
+        },
+    },
+    Entry {
+        id: "porkbun",
+        make: porkbun::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: None,
+            live: None,
+            open: "the texts of errors; how many DS it keeps; how it says that there are too many calls",
         },
     },
     Entry {

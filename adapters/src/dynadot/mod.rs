@@ -20,7 +20,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admit::check_place;
+use crate::admit::{check_place, one_per_tag};
 use crate::flow::{self, Vendor, Written};
 use crate::http::{Http, Options};
 use crate::kind::{self, Kind, label};
@@ -470,13 +470,7 @@ impl Vendor for Dynadot {
     }
 
     fn refuse(&self, change: &Change, _: &Credential) -> Result<(), Fault> {
-        let tags = change.ds.iter().flat_map(|(entries, _)| entries).map(|entry| entry.ds.key_tag);
-        let mut seen = BTreeSet::new();
-        if let Some(tag) = tags.into_iter().find(|tag| !seen.insert(*tag)) {
-            let detail = format!("Dynadot keeps one DS for a key tag, and {tag} comes twice");
-            return Err(Fault::new(Class::Rejected, "ds-count", detail));
-        }
-        Ok(())
+        one_per_tag("Dynadot", change)
     }
 
     async fn write(

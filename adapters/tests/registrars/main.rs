@@ -8,6 +8,7 @@ mod godaddy;
 mod namecheap;
 mod ovh;
 mod page;
+mod porkbun;
 mod powerdns;
 mod rfc2136;
 mod suite;

@@ -12,6 +12,7 @@ pub mod dynadot;
 pub mod godaddy;
 pub mod namecheap;
 pub mod ovh;
+pub mod porkbun;
 
 pub use server::{Call, Simulator, Trouble, When};
 pub use wire::{Reply, Request};
