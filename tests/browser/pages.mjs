@@ -145,6 +145,43 @@ await test("the wizard with the keyboard alone", {}, async (page) => {
   await Promise.all([at("/wizard/names/"), page.keyboard.press("Enter")]);
 });
 
+await test("a domain that is brought by hand shows its proof, and is refused without it", {}, async (page) => {
+  await signIn(page, "/wizard");
+  await page.fill("#domain-byo-manual", "https://Acme-Browser.example/");
+  await page.press("#domain-byo-manual", "Enter");
+  await page.waitForURL("**/wizard/names/acme-browser.example");
+  const proof = await page.textContent("pre.lines");
+  must(/^_pdm-challenge\.acme-browser\.example\. 300 IN TXT "[^"]{20,}"$/.test(proof.trim()), proof);
+  await accessible(page);
+  await picture(page, "wizard-claimed");
+  await page.fill("#address", "192.0.2.12");
+  await page.press("#address", "Enter");
+  await page.waitForSelector("main .bad");
+  must((await page.textContent("main .bad")).includes("ownership-unproved"), "the code");
+  await page.goto(`${url}/wizard?name=com`);
+  must((await page.textContent("main")).includes("public suffix"), "a public suffix is closed, with its reason");
+});
+
+await test("a domain that a registrar's API changes: what cannot work is closed, the rest asks for its credential", {}, async (page) => {
+  await signIn(page, "/wizard");
+  await page.fill("#domain-byo-api", "api-browser.example");
+  await page.press("#domain-byo-api", "Enter");
+  await page.waitForURL("**/wizard/names/api-browser.example");
+  must(await page.locator("option[value=cloudflare]").isDisabled(), "no registry delegation at Cloudflare");
+  await page.selectOption("#registrar", "ovh");
+  await page.click("form[method=get] button");
+  await page.waitForSelector("input[name^='credential.'][type=password]");
+  await accessible(page);
+  await picture(page, "wizard-registrar");
+  for (const field of await page.locator("input[name^='credential.'][required]").all()) await field.fill("0123456789abcdef");
+  for (const risk of await page.locator("input[name^='accept.']").all()) await risk.check();
+  await page.fill("#address", "192.0.2.12");
+  await page.fill("#typed", "another.example");
+  await page.press("#typed", "Enter");
+  await page.waitForSelector("main .bad");
+  must((await page.textContent("main .bad")).includes("type the whole name"), "the confirmation");
+});
+
 await test("a link shows somebody else how a name stands, and nothing more", {}, async (page) => {
   await signIn(page, "/wizard/names/browser-keys.omani.works");
   await page.click("form[action$='/link'] button");

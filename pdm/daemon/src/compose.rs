@@ -267,7 +267,8 @@ fn registrars(config: &Config) -> Result<BTreeMap<String, Arc<dyn Registrar>>, F
     let http = pdm_adapters::Http::new()?;
     let make = |entry: &pdm_adapters::Entry| {
         let base = config.registrars.get(entry.id).cloned();
-        let options = pdm_adapters::Options { base, ..pdm_adapters::Options::default() };
+        let allowed = config.dns.parent_allow.clone();
+        let options = pdm_adapters::Options { base, allowed, ..pdm_adapters::Options::default() };
         Ok((entry.id.to_owned(), (entry.make)(&http, &options)?))
     };
     pdm_adapters::REGISTRARS.iter().map(make).collect()

@@ -97,7 +97,7 @@ problems! {
     "reservation-expired" 410 "The reservation is over" "caller" "reserve the name again" "reservation-expired"
     "reservation-held" 409 "The name is reserved by somebody" "caller" "try again after the date, or choose another name" "conflict"
     "risk-not-accepted" 422 "This registrar has a risk that has to be accepted first" "caller" "read the detail and name its code in registrar.accept" "conflict"
-    "server-address-refused" 422 "The credential points to an address that is not for users" "operator" "allow the range in the configuration, if it is meant" "invalid-format"
+    "server-address-refused" 422 "The credential points to an address that is not for users" "operator" "add its range to dns.parent_allow, if it is meant" "invalid-format"
     "store-unavailable" 503 "The store does not answer" "operator" "repeat later; nothing was changed unless a repeat shows it" "api-unavailable"
     "token-mismatch" 403 "The reservation token does not belong to this name" "caller" "use the token that reserve answered" "token-mismatch"
     "too-many-withdrawals" 429 "More names were released in this pool within an hour than is safe" "operator" "an admin releases it, or waits for the hour to pass" "rate-limited"

@@ -184,6 +184,7 @@ keys! {
         "root_hints" Sockets, may, "[]", "[\"198.41.0.4\"]", "root servers from which the tree is walked, the public ones when left out; found servers are asked at the port of the first hint";
         "trust_anchor" Secret, may, "", "\"file:pools.ds\"", "DS or DNSKEY records of the root and of pools, one a line, to prove from; a pool without one is proved from its key in PowerDNS, the public root from IANA's";
         "probe_allow" Networks, may, "[]", "[\"192.0.2.0/24\"]", "networks that probes may reach beyond public addresses";
+        "parent_allow" Networks, may, "[]", "[\"10.53.0.0/16\"]", "networks beyond public addresses in which a parent's server may be that a credential names (RFC 2136, PowerDNS)";
         "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
         "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";
         "maintenance" Names, may, "[]", "", "nameservers that a proof may skip, named in the receipt";

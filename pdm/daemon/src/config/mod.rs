@@ -128,6 +128,8 @@ pub struct Dns {
     pub root_anchor: BTreeSet<DsRecord>,
     /// Networks that probes may reach beyond public addresses.
     pub probe_allow: Vec<IpNet>,
+    /// Networks beyond public addresses in which a parent's server may be that a credential names.
+    pub parent_allow: Vec<IpNet>,
     /// Where to ask the nameservers.
     pub nameserver_addresses: BTreeMap<ZoneName, Vec<SocketAddr>>,
     /// Addresses of nameservers inside a pool.

@@ -149,6 +149,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
     let anchors = r.get("trust_anchor", |v| anchors(&secret(base)(v)?.text(env)?, pools));
     let root_hints = r.get("root_hints", value::sockets);
     let probe_allow = r.get("probe_allow", value::networks);
+    let parent_allow = r.get("parent_allow", value::networks);
     let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
     let glue = r.get("glue", value::addresses);
     let maintenance = r.get("maintenance", value::names);
@@ -173,6 +174,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Opti
         root_hints: root_hints?,
         root_anchor,
         probe_allow: probe_allow?,
+        parent_allow: parent_allow?,
         nameserver_addresses: nameserver_addresses?,
         glue: glue?,
         maintenance: maintenance?,

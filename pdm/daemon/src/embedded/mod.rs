@@ -126,6 +126,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             root_hints: Vec::new(),
             root_anchor: BTreeSet::new(),
             probe_allow: addresses.iter().map(|ip| IpNet::from(*ip)).collect(),
+            parent_allow: Vec::new(),
             glue: by_name.clone(),
             nameserver_addresses: by_name,
             maintenance: Vec::new(),

@@ -69,11 +69,7 @@ impl Engine {
     }
 
     /// The name and its registered domain, if it is one that an owner can bring here.
-    pub(crate) fn may_be_brought(
-        &self,
-        caller: &Caller,
-        typed: &str,
-    ) -> Result<(ZoneName, ZoneName), Refusal> {
+    pub fn may_be_brought(&self, caller: &Caller, typed: &str) -> Result<(ZoneName, ZoneName), Refusal> {
         let fqdn = ZoneName::parse(typed)
             .map_err(|e| Refusal::new("invalid-name", e.to_string()).field("domain"))?;
         if caller.pool.is_some() {

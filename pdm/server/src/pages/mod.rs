@@ -42,6 +42,7 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/wizard", get(wizard::start::handler)),
         row("GET", "/wizard/check", get(wizard::start::check)),
         row("POST", "/wizard/reserve", post(wizard::start::reserve)),
+        row("POST", "/wizard/claim", post(wizard::start::claim)),
         row("GET", "/wizard/names/{fqdn}", get(wizard::name::handler)),
         row("GET", "/wizard/names/{fqdn}/strip", get(wizard::name::strip)),
         row("GET", "/wizard/names/{fqdn}/events", get(wizard::name::events)),

@@ -61,9 +61,30 @@ pub(crate) struct Station {
     pub detail: String,
 }
 
-const RECORDS: &[StepKind] = &[StepKind::EnsureZone];
-const DELEGATION: &[StepKind] = &[StepKind::EnsureParentNs];
-const DNSSEC: &[StepKind] = &[StepKind::WithdrawStaleDs, StepKind::EnsureParentDs, StepKind::AwaitChain];
+const RECORDS: &[StepKind] = &[StepKind::EnsureZone, StepKind::AwaitAuthoritative, StepKind::RemoveZone];
+const DELEGATION: &[StepKind] = &[
+    StepKind::EnsureParentNs,
+    StepKind::LookAtParent,
+    StepKind::WithdrawForeignDs,
+    StepKind::AwaitForeignDsGone,
+    StepKind::EnsureDelegation,
+    StepKind::AwaitDelegation,
+    StepKind::ReturnDelegation,
+    StepKind::AwaitDelegationGone,
+    StepKind::RemoveDelegationAndZone,
+];
+const DNSSEC: &[StepKind] = &[
+    StepKind::WithdrawStaleDs,
+    StepKind::EnsureParentDs,
+    StepKind::AwaitOldCaches,
+    StepKind::EnsureDelegationDs,
+    StepKind::AwaitDelegationDs,
+    StepKind::AwaitChain,
+    StepKind::WithdrawParentDs,
+    StepKind::AwaitDsGone,
+    StepKind::WithdrawDelegationDs,
+    StepKind::AwaitDelegationDsGone,
+];
 
 /// All seven.
 pub(crate) fn stations(allocation: &Allocation, operation: Option<&Operation>) -> Vec<Station> {
@@ -72,10 +93,11 @@ pub(crate) fn stations(allocation: &Allocation, operation: Option<&Operation>) -
     let ownership = match allocation.mode {
         // The pool is the operator's own.
         Mode::Pool => station("ownership", State::Done),
-        #[allow(unreachable_patterns, reason = "modes are added")]
-        _ if committed => station("ownership", State::Done),
-        #[allow(unreachable_patterns, reason = "modes are added")]
-        _ => station("ownership", State::Yours),
+        Mode::ByoManual | Mode::ByoApi => {
+            let proof = allocation.byo.as_ref().map(|byo| byo.ownership.at);
+            let state = if proof.is_some() { State::Done } else { State::Yours };
+            Station { last: proof, ..station("ownership", state) }
+        }
     };
     let part = |key, kind, steps: &[StepKind]| part(allocation, operation, committed, key, kind, steps);
     let live = match allocation.phase {
@@ -158,6 +180,7 @@ pub(crate) fn verdict(allocation: &Allocation, operation: Option<&Operation>) ->
         .is_some_and(|o| o.steps.iter().filter_map(|s| s.wait_reason.as_ref()).any(|w| w.who != Who::Nobody));
     let holds = |kind| condition(allocation, kind).is_some_and(|c| c.status == Status::True);
     match allocation.phase {
+        Phase::Reserved if allocation.mode != Mode::Pool => "verdict-claimed",
         Phase::Reserved => "verdict-reserved",
         Phase::Provisioning | Phase::Delegating if waits_for_people => "verdict-waits",
         Phase::Provisioning | Phase::Delegating => "verdict-underway",

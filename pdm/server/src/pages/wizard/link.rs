@@ -31,5 +31,5 @@ pub(crate) async fn handler(
     let over = || Refusal::new("not-found", "this link is not one of ours, or its time is over");
     let (fqdn, until) = state.seal.open::<String>(Purpose::Link, &link, wall_clock()).ok_or_else(over)?;
     let found = state.engine().get(&Engine::itself(), &fqdn).await?;
-    html(&Page { c: Chrome::for_nobody(&headers, "/s/"), s: Standing::new(found), until })
+    html(&Page { c: Chrome::for_nobody(&headers, "/s/"), s: Standing::new(state.engine(), found, ""), until })
 }

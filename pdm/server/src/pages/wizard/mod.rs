@@ -1,5 +1,6 @@
 //! The wizard's domain step. Everything it knows lies in the store: a tab can be closed, and the address resumes it.
 
+pub(crate) mod brought;
 pub(crate) mod link;
 pub(crate) mod name;
 pub(crate) mod start;

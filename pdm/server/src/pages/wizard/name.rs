@@ -1,5 +1,6 @@
 //! `/wizard/names/{fqdn}`: how a held name comes into the DNS, live.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use pdm_engine::Engine;
 use pdm_engine::intents::Accepted;
 use pdm_model::{Allocation, OperationState, Phase, Refusal, Target, Timestamp};
 use serde::Deserialize;
@@ -16,8 +18,9 @@ use super::super::form::Form;
 use super::super::session::Purpose;
 use super::super::strip::{Station, stations, verdict};
 use super::super::{Chrome, Viewer, html, see_other};
+use super::brought::{Brought, registrar_of};
 use crate::app::S;
-use crate::extract::At;
+use crate::extract::{At, Params};
 use crate::problem::Failure;
 use crate::tokens::wall_clock;
 
@@ -31,17 +34,19 @@ pub(crate) struct Standing {
     pub a: Allocation,
     pub verdict: &'static str,
     pub stations: Vec<Station>,
+    pub brought: Brought,
     pub over: bool,
 }
 
 impl Standing {
-    pub(crate) fn new(found: Accepted) -> Self {
+    pub(crate) fn new(engine: &Engine, found: Accepted, registrar: &str) -> Self {
         let Accepted { allocation: a, operation } = found;
         let open = operation.as_ref().is_some_and(|o| o.state == OperationState::Open);
         Self {
             verdict: verdict(&a, operation.as_ref()),
             stations: stations(&a, operation.as_ref()),
             over: !open && a.phase != Phase::Reserved,
+            brought: Brought::of(engine, &a, registrar),
             a,
         }
     }
@@ -66,13 +71,21 @@ struct Strip {
     s: Standing,
 }
 
+#[derive(Deserialize)]
+pub(crate) struct Choice {
+    #[serde(default)]
+    registrar: String,
+}
+
 /// The page.
 pub(crate) async fn handler(
     State(state): State<S>,
     viewer: Viewer,
     At(fqdn): At<String>,
+    Params(choice): Params<Choice>,
 ) -> Result<Response, Failure> {
-    let s = Standing::new(state.engine().get(&viewer.caller, &fqdn).await?);
+    let found = state.engine().get(&viewer.caller, &fqdn).await?;
+    let s = Standing::new(state.engine(), found, &choice.registrar);
     html(&Page { c: viewer.c, s, link: None })
 }
 
@@ -82,7 +95,7 @@ pub(crate) async fn strip(
     viewer: Viewer,
     At(fqdn): At<String>,
 ) -> Result<Response, Failure> {
-    let s = Standing::new(state.engine().get(&viewer.caller, &fqdn).await?);
+    let s = Standing::new(state.engine(), state.engine().get(&viewer.caller, &fqdn).await?, "");
     html(&Strip { c: viewer.c, s })
 }
 
@@ -122,6 +135,13 @@ pub(crate) async fn events(
 pub(crate) struct Fields {
     #[serde(default)]
     address: String,
+    #[serde(default)]
+    registrar: String,
+    /// The whole name, before somebody else's zone is changed.
+    #[serde(default)]
+    typed: String,
+    #[serde(flatten)]
+    rest: BTreeMap<String, String>,
 }
 
 /// Extend, commit, look now, make a link.
@@ -148,12 +168,19 @@ pub(crate) async fn act(
             let address = typed.parse().map_err(|_| {
                 Refusal::new("invalid-target", format!("{typed:?} is not an IPv4 address")).field("address")
             })?;
-            drop(engine.commit(&viewer.caller, name.as_str(), &token, Target::single(address)).await?);
+            let registrar = registrar_of(&fields.registrar, fields.rest)?;
+            if registrar.is_some() && fields.typed.trim().to_ascii_lowercase() != name.as_str() {
+                return Err(Refusal::new("invalid-body", "type the whole name to confirm")
+                    .field("typed")
+                    .into());
+            }
+            let target = Target::single(address);
+            drop(engine.commit(&viewer.caller, name.as_str(), &token, target, registrar).await?);
         }
         "link" => {
             let until = Timestamp(wall_clock().0 + LINK_LASTS_MS);
             let link = state.seal.seal(Purpose::Link, name.to_string(), until).map(|text| (text, until));
-            return html(&Page { c: viewer.c, s: Standing::new(found), link });
+            return html(&Page { c: viewer.c, s: Standing::new(engine, found, ""), link });
         }
         _ => return Err(Refusal::new("not-found", "there is no such act").into()),
     }

@@ -3,8 +3,9 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use pdm_engine::intents::claim::ClaimRequest;
 use pdm_engine::intents::{CheckAnswer, IntentError, ReserveRequest};
-use pdm_model::ZoneName;
+use pdm_model::{Mode, Refusal, ZoneName};
 use serde::Deserialize;
 
 use super::super::form::Form;
@@ -36,6 +37,14 @@ struct Page {
     pool: String,
     pools: Vec<String>,
     understood: Option<Understood>,
+    brings: Vec<Brings>,
+}
+
+/// A mode in which a domain can be brought, or why it cannot.
+struct Brings {
+    mode: &'static str,
+    key: String,
+    cannot: Option<String>,
 }
 
 #[derive(Template)]
@@ -52,8 +61,49 @@ pub(crate) async fn handler(
     Params(query): Params<Query>,
 ) -> Result<Response, Failure> {
     let understood = understand(&state, &viewer, &query).await?;
-    let pools: Vec<String> = pools(&state, &viewer);
-    html(&Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood })
+    html(&page(&state, viewer, query, understood))
+}
+
+fn page(state: &S, viewer: Viewer, query: Query, understood: Option<Understood>) -> Page {
+    let pools = pools(state, &viewer);
+    let brings = brings(state, &viewer, bare(&query.name));
+    Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood, brings }
+}
+
+/// What is typed decides which ways are open; a way that is closed says why.
+fn brings(state: &S, viewer: &Viewer, typed: &str) -> Vec<Brings> {
+    let name = (!typed.is_empty()).then(|| state.engine().may_be_brought(&viewer.caller, typed));
+    let name = name.and_then(Result::err).map(|refusal| refusal.detail);
+    let none = state.engine().registrars().is_empty();
+    let way = |mode: Mode, closed: Option<String>| Brings {
+        mode: mode.as_str(),
+        key: format!("mode-{}", mode.as_str()),
+        cannot: closed,
+    };
+    let api = none.then(|| viewer.c.t("no-registrars").to_owned());
+    vec![way(Mode::ByoManual, name.clone()), way(Mode::ByoApi, name.or(api))]
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Bring {
+    domain: String,
+    mode: String,
+}
+
+/// Claim a domain that its owner brings.
+pub(crate) async fn claim(State(state): State<S>, form: Form<Bring>) -> Result<Response, Failure> {
+    let Form { viewer, fields } = form;
+    let mode = Mode::from_word(&fields.mode)
+        .ok_or_else(|| Refusal::new("unsupported-mode", "choose a way").field("mode"))?;
+    let request = ClaimRequest {
+        mode,
+        domain: bare(&fields.domain).to_owned(),
+        owner: None,
+        created_by: None,
+        request_key: None,
+    };
+    let claimed = state.engine().claim(&viewer.caller, request).await?;
+    Ok(see_other(&format!("/wizard/names/{}", claimed.allocation.fqdn)))
 }
 
 /// The part that changes while somebody types.
@@ -124,8 +174,7 @@ pub(crate) async fn reserve(State(state): State<S>, form: Form<Fields>) -> Resul
         // Somebody was faster, or the rules say no: the page says so beside the field.
         Err(IntentError::Refused(_)) => {
             let understood = understand(&state, &viewer, &query).await?;
-            let pools = pools(&state, &viewer);
-            html(&Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood })
+            html(&page(&state, viewer, query, understood))
         }
         Err(fault) => Err(fault.into()),
     }
