@@ -1,9 +1,10 @@
 # The only entry for people. Everything works on a Debian 12 machine with a Rust toolchain, git and make.
 TARGET := $${CARGO_TARGET_DIR:-target}
-.PHONY: help install build demo up check test test-full bench docs
+.PHONY: help install build demo demo-failover up check test test-full bench docs
 
 help:
 	@echo 'make demo       one name from reservation to quarantine, explained'
+	@echo 'make demo-failover  two regions, one of them dies: what each nameserver answers, live'
 	@echo 'make up         leave a daemon running'
 	@echo 'make check      formatting and lints'
 	@echo 'make test       every test; the long ones as a bounded sample'
@@ -19,6 +20,9 @@ build: install
 
 demo: build
 	sh scripts/demo.sh
+
+demo-failover: build
+	sh scripts/demo-failover.sh
 
 up: build
 	$(TARGET)/debug/pdm up
@@ -44,3 +48,4 @@ docs:
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-dnssec --test rolls the_page
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-adapters --test registrars page
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-auditor --lib the_page_is
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-lua-records --test golden

@@ -2,13 +2,14 @@
 //! same keys is not taken apart again, so that six views of one zone cost little more than one.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use pdm_dnssec::{
     Answer, Broken, Chain, NXDOMAIN, Name, Origin, SignedSet, TrustedKeys, Verified, hex, rtype,
 };
 use ring::digest;
 
-use crate::plan::{Expect, Plan, Want};
+use crate::plan::{Expect, Plan, Records, Want};
 use crate::present::presented;
 use crate::types::TypeName;
 use crate::wire::Question;
@@ -264,16 +265,31 @@ fn absent(answer: &Answer, question: &Question) -> Result<(), Wrong> {
 }
 
 fn compare(set: &SignedSet, want: &Want) -> Result<(), Wrong> {
-    if let Some(records) = &want.records
-        && *records != set.records
-    {
-        let (seen, expected) = (shown(set.rtype, &set.records), shown(set.rtype, records));
-        return Err(wrong("wrong-answer", difference(&seen, &expected)));
+    match &want.records {
+        Records::These(records) if *records != set.records => {
+            let (seen, expected) = (shown(set.rtype, &set.records), shown(set.rtype, records));
+            return Err(wrong("wrong-answer", difference(&seen, &expected)));
+        }
+        Records::Among(possible) if !addresses(set).is_some_and(|seen| possible.admits(&seen)) => {
+            let seen = shown(set.rtype, &set.records).join(", ");
+            return Err(wrong("wrong-answer", format!("seen {seen}, which the policy never gives")));
+        }
+        Records::These(_) | Records::Among(_) => {}
     }
     if set.ttl != want.ttl {
         return Err(wrong("wrong-answer", format!("seen TTL {}, expected {}", set.ttl, want.ttl)));
     }
     Ok(())
+}
+
+/// The addresses of an A or AAAA RRset; none when it holds anything else.
+pub(crate) fn addresses(set: &SignedSet) -> Option<BTreeSet<IpAddr>> {
+    let one = |rdata: &Vec<u8>| match set.rtype {
+        rtype::A => <[u8; 4]>::try_from(rdata.as_slice()).ok().map(IpAddr::from),
+        rtype::AAAA => <[u8; 16]>::try_from(rdata.as_slice()).ok().map(IpAddr::from),
+        _ => None,
+    };
+    set.records.iter().map(one).collect()
 }
 
 fn soa(set: &SignedSet, names: Option<&(Name, Name)>) -> Result<(), Wrong> {

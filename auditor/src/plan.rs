@@ -6,7 +6,7 @@ use pdm_carry_over::{carried_type, rdata_of};
 use pdm_dnssec::{Name, rtype};
 use pdm_model::canonical::CANONICAL_LABELS;
 use pdm_model::rrset::owner_in;
-use pdm_model::{DsRecord, RRset, RecordType};
+use pdm_model::{DsRecord, Possible, RRset, RecordType};
 use pdm_ports::probe::ProofRequest;
 use pdm_ports::{Class, Fault};
 
@@ -55,8 +55,16 @@ pub(crate) enum Expect {
 #[derive(Debug, Clone)]
 pub(crate) struct Want {
     pub(crate) ttl: u32,
-    /// RDATA in canonical form and order; none when the server computes it (LUA).
-    pub(crate) records: Option<Vec<Vec<u8>>>,
+    pub(crate) records: Records,
+}
+
+/// What the records must be.
+#[derive(Debug, Clone)]
+pub(crate) enum Records {
+    /// RDATA in canonical form and order.
+    These(Vec<Vec<u8>>),
+    /// The server computes them (LUA): one of the answers that its policy can give.
+    Among(Possible),
 }
 
 impl Plan {
@@ -86,7 +94,7 @@ impl Plan {
             if !owner.is_at_or_below(&zone) {
                 return Err(bug(format!("{owner} is outside of {zone}")));
             }
-            for (number, want) in wants(rrset)? {
+            for (number, want) in wants(rrset, &request.possible)? {
                 let is_address = matches!(number, rtype::A | rtype::AAAA);
                 addresses |= is_address;
                 items.push(Item {
@@ -134,16 +142,21 @@ fn name(text: &str) -> Result<Name, Fault> {
 }
 
 /// The types to ask for and what must come. A LUA RRset is asked for by the types that it makes.
-fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
+fn wants(rrset: &RRset, possible: &[Possible]) -> Result<Vec<(u16, Want)>, Fault> {
     let ttl = rrset.ttl.seconds();
     if rrset.rtype == RecordType::Lua {
         let made = rrset.records.iter().map(|content| match content.split_ascii_whitespace().next() {
-            Some("A") => Ok(rtype::A),
-            Some("AAAA") => Ok(rtype::AAAA),
+            Some("A") => Ok((rtype::A, RecordType::A)),
+            Some("AAAA") => Ok((rtype::AAAA, RecordType::Aaaa)),
             _ => Err(unsupported(rrset)),
         });
-        let made: BTreeSet<u16> = made.collect::<Result<_, _>>()?;
-        return Ok(made.into_iter().map(|number| (number, Want { ttl, records: None })).collect());
+        let made: BTreeSet<(u16, RecordType)> = made.collect::<Result<_, _>>()?;
+        let want = |(number, rtype)| {
+            let among = possible.iter().find(|possible| possible.rtype == rtype).cloned();
+            let among = among.ok_or_else(|| bug(format!("what {} may answer is not said", rrset.owner)))?;
+            Ok((number, Want { ttl, records: Records::Among(among) }))
+        };
+        return made.into_iter().map(want).collect();
     }
     let number = number_of(&rrset.rtype).ok_or_else(|| unsupported(rrset))?;
     let read: fn(u16, &str) -> Option<Vec<u8>> = match carried_type(number) {
@@ -160,7 +173,7 @@ fn wants(rrset: &RRset) -> Result<Vec<(u16, Want)>, Fault> {
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_unstable();
     records.dedup();
-    Ok(vec![(number, Want { ttl, records: Some(records) })])
+    Ok(vec![(number, Want { ttl, records: Records::These(records) })])
 }
 
 fn unsupported(rrset: &RRset) -> Fault {
@@ -181,6 +194,7 @@ mod tests {
             anchor: BTreeSet::new(),
             anchor_name: String::new(),
             desired,
+            possible: vec![Possible { rtype: RecordType::A, within: Vec::new(), exactly: Vec::new() }],
             ds: BTreeSet::new(),
             soa: None,
             random_label: "zzz".to_owned(),
@@ -249,5 +263,7 @@ mod tests {
         assert_eq!(Plan::of(&request(vec![other])).unwrap_err().code, "probe-type");
         let foreign = RRset::new("other.test.", RecordType::A, Ttl::new(1), ["192.0.2.1"]);
         assert_eq!(Plan::of(&request(vec![foreign])).unwrap_err().code, "probe-request");
+        let unsaid = RRset::new("s.pool.test.", RecordType::Lua, Ttl::new(1), ["AAAA \"x\""]);
+        assert_eq!(Plan::of(&request(vec![unsaid])).unwrap_err().code, "probe-request");
     }
 }

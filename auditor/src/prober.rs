@@ -1,7 +1,7 @@
 //! The `DnsProbe` port on real sockets.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipnet::IpNet;
 use metrics::{counter, histogram};
 use pdm_dnssec::{Answer, NXDOMAIN, Name, Verified, ds_from_rdata, rtype};
-use pdm_model::{NotProved, Proof, ServerProof, Transport, Ttl, ZoneName};
+use pdm_model::{NotProved, Proof, RecordType, ServerProof, Transport, Ttl, ZoneName};
 use pdm_ports::Fault;
-use pdm_ports::probe::{DnsProbe, DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeysSeen, ProofRequest, Server};
 use ring::rand::SystemRandom;
 use tokio::time::Instant;
 
 use crate::ask::{Exchange, by_tcp, by_udp};
 use crate::gate::Gate;
-use crate::judge::{Judge, Wrong};
+use crate::judge::{Judge, Wrong, addresses};
 use crate::plan::Plan;
 use crate::walk::entry_points;
 use crate::wire::Question;
@@ -302,6 +302,18 @@ fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved
     }
 }
 
+/// The addresses of one authoritative reply; an empty set when it says that there are none.
+fn given(octets: &[u8], number: u16) -> Option<BTreeSet<IpAddr>> {
+    let answer = Answer::parse(octets).ok()?;
+    if !answer.authoritative || !matches!(answer.rcode, 0 | NXDOMAIN) {
+        return None;
+    }
+    match answer.answers.iter().find(|set| set.rtype == number) {
+        Some(set) => addresses(set),
+        None => Some(BTreeSet::new()),
+    }
+}
+
 #[async_trait]
 impl DnsProbe for Prober {
     async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen> {
@@ -332,6 +344,38 @@ impl DnsProbe for Prober {
                 )
             });
             DsSeen { server: server.clone(), ds }
+        }))
+        .await
+    }
+
+    async fn addresses(
+        &self,
+        name: &str,
+        types: &[RecordType],
+        times: usize,
+        servers: &[Server],
+    ) -> Vec<AddressesSeen> {
+        let number = |rtype: &RecordType| match rtype {
+            RecordType::A => Some((rtype.clone(), rtype::A)),
+            RecordType::Aaaa => Some((rtype.clone(), rtype::AAAA)),
+            _ => None,
+        };
+        let asked: Vec<(RecordType, u16)> =
+            types.iter().filter_map(number).flat_map(|one| std::iter::repeat_n(one, times)).collect();
+        let questions: Vec<Question> = match Name::parse(name) {
+            Some(name) => asked.iter().map(|(_, number)| Question::new(name.clone(), *number)).collect(),
+            None => Vec::new(),
+        };
+        join_all(servers.iter().map(async |server| {
+            let exchange = self.exchange(server.address, Transport::Udp, &questions).await;
+            let mut answers: BTreeMap<RecordType, Vec<BTreeSet<IpAddr>>> = BTreeMap::new();
+            for ((rtype, number), reply) in asked.iter().zip(exchange.replies) {
+                let set = reply.ok().and_then(|octets| given(&octets, *number));
+                let Some(set) = set else { return AddressesSeen { server: server.clone(), answers: None } };
+                answers.entry(rtype.clone()).or_default().push(set);
+            }
+            let answers = (!questions.is_empty()).then_some(answers);
+            AddressesSeen { server: server.clone(), answers }
         }))
         .await
     }

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use pdm_model::{RRset, RecordType, Transport, Ttl};
+use pdm_model::{Possible, RRset, RecordType, Transport, Ttl};
 use pdm_ports::DnsProbe;
 use serde_json::json;
 use support::{CHILD, PARENT, Pdns, desired, prober, refused};
@@ -50,9 +50,26 @@ async fn both_address_families_and_other_types_are_proved() {
         Ttl::new(5),
         ["A \"pickrandom({'192.0.2.1', '192.0.2.2'})\""],
     ));
+    let among = |addresses: &[&str]| Possible {
+        rtype: RecordType::A,
+        within: addresses.iter().map(|a| [a.parse().unwrap()].into()).collect(),
+        exactly: Vec::new(),
+    };
+    request.possible = vec![among(&["192.0.2.1", "192.0.2.2"])];
     pdns.patch(CHILD, &request.desired);
     let proof = prober().prove(&request).await.unwrap().unwrap();
     assert_eq!(proof.servers[0].answers, 1 + 3 + 1 + 12 + 2 + 2);
+
+    // An answer that validates and is not the policy's is somebody else's policy.
+    request.possible = vec![among(&["192.0.2.3"])];
+    let (reason, question, detail) = refused(&request).await;
+    assert_eq!((reason.as_str(), question), ("wrong-answer", format!("app.{CHILD}/A")));
+    assert!(detail.contains("never gives"), "{detail}");
+    // Two answers of one question each are still one address a time.
+    let seen = prober().addresses(&format!("app.{CHILD}."), &[RecordType::A], 8, &request.servers).await;
+    let given: BTreeSet<_> =
+        seen.iter().flat_map(|s| s.answers.clone().unwrap()[&RecordType::A].clone()).collect();
+    assert!(seen.len() == 3 && given.iter().all(|set| set.len() == 1), "{given:?}");
 }
 
 #[tokio::test]

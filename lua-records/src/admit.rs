@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use pdm_model::address::admit_address as admit_range;
 
-use crate::address;
 use crate::check::{HttpProbe, Probe};
 use crate::model::Failover;
 use crate::refusal::{ADDRESS_REFUSED, CHECK_HOST_REFUSED, HTTP_CHECKS_REFUSED, Refusal};
@@ -67,7 +67,7 @@ impl Failover {
 /// The text has been read as an address before: what does not parse here is not part of the model.
 fn admit_address(text: Option<&str>, field: String, admission: &Admission<'_>, refusals: &mut Vec<Refusal>) {
     let Some(address) = text.and_then(|text| text.parse::<IpAddr>().ok()) else { return };
-    if let Err(what) = address::admit(address, admission.allowed_networks) {
+    if let Err(what) = admit_range(address, admission.allowed_networks) {
         let detail = format!("{address} is a {what} address, which this pool does not admit");
         refusals.push(Refusal::new(ADDRESS_REFUSED, field, detail));
     }

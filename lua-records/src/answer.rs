@@ -104,7 +104,7 @@ pub fn answer(
     is_up: &dyn Fn(IpAddr) -> bool,
 ) -> Answer {
     let live = |region: &Region| -> Vec<IpAddr> {
-        region.addresses(rtype).into_iter().filter(|address| is_up(*address)).collect()
+        region.addresses(rtype).into_iter().filter(|address| region.forced_up || is_up(*address)).collect()
     };
     let first_live = |regions: &[Region]| regions.iter().map(live).find(|addresses| !addresses.is_empty());
     let front = failover.front();

@@ -13,12 +13,13 @@
 //!
 //! Pure: no clock, no randomness, no I/O.
 
-mod address;
 mod admit;
 mod answer;
 mod check;
+mod force;
 mod model;
 mod parse;
+mod possible;
 mod read;
 pub mod refusal;
 mod regions;
@@ -27,18 +28,19 @@ mod render;
 mod scan;
 mod script;
 pub mod spec;
+pub mod split_brain;
 mod terms;
 mod text;
 mod truth;
 mod version;
 
-pub use address::special_range;
 pub use admit::Admission;
 pub use answer::{Answer, Choice, Client, Rule, answer};
 pub use check::{HealthCheck, HttpProbe, Probe};
 pub use model::{
     AllDown, Failover, MAX_ADDRESSES, MAX_COUNTRIES, MAX_FALLBACK, MAX_REGIONS, Region, UntilChecked,
 };
+pub use possible::possible;
 pub use read::{ReadError, read};
 pub use refusal::{Refusal, Refusals};
 pub use rehearse::{Bounds, Checking, ProbeLoad, Rehearsal, bounds, probe_load, rehearse};

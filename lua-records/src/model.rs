@@ -35,6 +35,8 @@ pub struct Region {
     pub countries: Vec<PlainText>,
     /// Continents that this region serves first, for clients of no listed country.
     pub continents: Vec<Continent>,
+    /// Answers as if every check of it succeeded.
+    pub forced_up: bool,
 }
 
 impl Region {
@@ -168,6 +170,16 @@ impl Failover {
     #[must_use]
     pub fn record_types(&self) -> Vec<RecordType> {
         RecordType::ALL.into_iter().filter(|rtype| !self.addresses(*rtype).is_empty()).collect()
+    }
+
+    /// Whether the policy has nothing to choose: every client always gets the same.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        // With several regions some combination of up and down makes a difference, unless nothing else is ever said
+        // when all are down. One region of one address a family always answers with it.
+        let single =
+            self.regions.len() == 1 && RecordType::ALL.iter().all(|rtype| self.addresses(*rtype).len() <= 1);
+        single && matches!(self.all_down, AllDown::All | AllDown::First)
     }
 
     /// Whether one region is chosen by weight, rather than one address.

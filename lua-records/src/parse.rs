@@ -38,7 +38,7 @@ impl Failover {
             (Some(strategy), Some(check), Some(all_down), Some(until_checked), Some(ttl))
                 if refusals.is_empty() =>
             {
-                Ok(Self { regions, front, strategy, check, all_down, until_checked, ttl })
+                Self { regions, front, strategy, check, all_down, until_checked, ttl }.forced(spec)
             }
             _ => Err(refusals),
         }
@@ -218,6 +218,13 @@ impl From<Failover> for Spec {
                 until_checked: Some(failover.until_checked.as_str().to_owned()),
                 ttl: Some(failover.ttl.into()),
             },
+            forced_up: failover
+                .regions
+                .iter()
+                .filter(|region| region.forced_up)
+                .map(|region| region.name.to_string())
+                .collect(),
+            forced_down: Vec::new(),
         }
     }
 }

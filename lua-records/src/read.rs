@@ -75,6 +75,8 @@ fn merge(records: &[(RecordType, &str, Scanned)], ttl: u32) -> Result<Spec, Read
             until_checked: Some(first.until_checked.clone()),
             ttl: Some(ttl.into()),
         },
+        forced_up: first.regions.iter().filter(|r| r.forced_up).map(|r| r.name.clone()).collect(),
+        forced_down: Vec::new(),
     })
 }
 

@@ -19,6 +19,11 @@ pub const INVALID_FALLBACK: &str = "invalid-fallback";
 /// A field was given that this policy would ignore.
 pub const FIELD_UNUSED: &str = "field-unused";
 
+/// A region is named that the policy does not have.
+pub const UNKNOWN_REGION: &str = "unknown-region";
+/// Every region would be forced down.
+pub const LAST_REGION: &str = "last-region";
+
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{field}: {detail}")]

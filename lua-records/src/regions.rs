@@ -116,5 +116,13 @@ impl Grouping {
 }
 
 fn empty(name: PlainText) -> Region {
-    Region { name, ipv4: vec![], ipv6: vec![], weight: None, countries: vec![], continents: vec![] }
+    Region {
+        name,
+        ipv4: vec![],
+        ipv6: vec![],
+        weight: None,
+        countries: vec![],
+        continents: vec![],
+        forced_up: false,
+    }
 }

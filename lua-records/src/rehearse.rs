@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::Failover;
-use crate::refusal::{INVALID_LOAD_BALANCER, Refusal};
+use crate::refusal::{Refusal, UNKNOWN_REGION};
 use crate::terms::RecordType;
 use crate::truth::{ClientAnswer, situation};
 
@@ -102,7 +102,7 @@ pub fn rehearse(failover: &Failover, down: &[&str], checking: Checking) -> Resul
     if let Some(unknown) = down.iter().find(|name| !names.contains(name)) {
         let shown: String = unknown.chars().take(64).collect();
         let detail = format!("no region {shown:?}; the regions are {}", names.join(", "));
-        return Err(Refusal::new(INVALID_LOAD_BALANCER, "down", detail));
+        return Err(Refusal::new(UNKNOWN_REGION, "down", detail));
     }
     let up: Vec<bool> = names.iter().map(|name| !down.contains(name)).collect();
     Ok(Rehearsal {

@@ -27,6 +27,9 @@ use crate::version::{Lack, Server, Version, lacks};
 /// Begins the comment; the number changes when the text changes its meaning.
 pub(crate) const MARK: &str = " -- pdm1 ";
 
+/// Stands behind the number of addresses of a region that is forced up.
+pub(crate) const FORCED_UP: &str = ":up";
+
 /// One LUA record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -82,7 +85,8 @@ pub(crate) fn content(failover: &Failover, rtype: RecordType, dialect: Dialect) 
 
 /// The whole policy as one call, where there is one that means the same.
 fn single_call(failover: &Failover, rtype: RecordType, dialect: Dialect) -> Option<String> {
-    if !failover.reserve().is_empty() || failover.is_by_weight() {
+    let forced = failover.regions.iter().any(|region| region.forced_up);
+    if forced || !failover.reserve().is_empty() || failover.is_by_weight() {
         return None;
     }
     let backup = match &failover.all_down {
@@ -150,14 +154,16 @@ pub(crate) fn list(addresses: &[IpAddr]) -> String {
     format!("{{{}}}", quoted.join(","))
 }
 
-/// Strategy, all-down rule, then each region with its number of addresses; `/` stands before the reserve.
+/// Strategy, all-down rule, then each region with its number of addresses; `/` stands before the reserve, `:up` behind
+/// what is forced up.
 fn comment(failover: &Failover, rtype: RecordType) -> String {
     let mut words = vec![failover.strategy.as_str().to_owned(), failover.all_down.as_str().to_owned()];
     for (index, region) in failover.regions.iter().enumerate() {
         if index == failover.front {
             words.push("/".to_owned());
         }
-        words.push(format!("{}:{}", region.name, region.addresses(rtype).len()));
+        let forced = if region.forced_up { FORCED_UP } else { "" };
+        words.push(format!("{}:{}{forced}", region.name, region.addresses(rtype).len()));
     }
     words.join(" ")
 }

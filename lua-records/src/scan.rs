@@ -2,7 +2,7 @@
 //! [`crate::read`] by rendering the result again.
 
 use crate::model::MAX_REGIONS;
-use crate::render::MARK;
+use crate::render::{FORCED_UP, MARK};
 use crate::spec::CheckSpec;
 use crate::terms::RecordType;
 
@@ -22,6 +22,7 @@ pub(crate) struct Scanned {
 pub(crate) struct ScannedRegion {
     pub(crate) name: String,
     pub(crate) reserve: bool,
+    pub(crate) forced_up: bool,
     pub(crate) addresses: Vec<String>,
     pub(crate) weight: Option<i64>,
     pub(crate) countries: Vec<String>,
@@ -78,8 +79,10 @@ fn scan_comment(comment: &str, scanned: &mut Scanned) -> Option<Vec<usize>> {
             return None;
         }
         let (name, count) = word.split_once(':')?;
+        let (count, forced_up) = count.strip_suffix(FORCED_UP).map_or((count, false), |count| (count, true));
         counts.push(count.parse().ok()?);
-        scanned.regions.push(ScannedRegion { name: name.to_owned(), reserve, ..ScannedRegion::default() });
+        let name = name.to_owned();
+        scanned.regions.push(ScannedRegion { name, reserve, forced_up, ..ScannedRegion::default() });
     }
     Some(counts)
 }

@@ -34,6 +34,10 @@ pub(crate) fn script(failover: &Failover, rtype: RecordType, dialect: Dialect) -
     let mut code = probe(failover, rtype, dialect);
     code.push_str(&format!("local r={{{}}} ", lists.join(",")));
     code.push_str(KEEP_LIVE);
+    // Its checks go on, so that it is known how it stands when it is no longer forced.
+    for (index, region) in front.iter().chain(&reserve).enumerate().filter(|(_, region)| region.forced_up) {
+        code.push_str(&format!("r[{}]={} ", index + 1, list(&region.addresses(rtype))));
+    }
     code.push_str(&choose(failover, &front));
     if !reserve.is_empty() {
         let (from, to) = (front.len() + 1, front.len() + reserve.len());

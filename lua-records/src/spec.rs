@@ -4,7 +4,10 @@
 //! Numbers are wider and words are plain strings on purpose: a value outside its range is then refused by us, with
 //! its field and code, and not by the JSON reader with neither.
 
+use pdm_model::{Force, LoadBalancer, Target};
 use serde::{Deserialize, Serialize};
+
+pub use pdm_model::failover::{CheckSpec, FailoverSpec};
 
 /// Load balancers and what to do when some of them are down.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,6 +18,12 @@ pub struct Spec {
     /// The policy.
     #[serde(default)]
     pub failover: FailoverSpec,
+    /// Regions that answer as if every check of them succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced_up: Vec<String>,
+    /// Regions that do not answer, as if they were not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced_down: Vec<String>,
 }
 
 /// One entrance. Several with the same region are one region with several addresses.
@@ -41,65 +50,44 @@ pub struct LoadBalancerSpec {
     pub continent: Vec<String>,
 }
 
-/// The `failover` part of a body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FailoverSpec {
-    /// `ordered` (default), `all`, `roundRobin`, `weighted`, `hashed`, `nearest` or `geo`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<String>,
-    /// Regions that answer, in this order, only when no other region is up.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reserve: Vec<String>,
-    /// The health check; TCP to port 443 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<CheckSpec>,
-    /// `all` (default), `first`, `fallback` or `empty`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when_all_down: Option<String>,
-    /// The addresses of `whenAllDown: fallback`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fallback: Vec<String>,
-    /// Before the first check has ended: `open` (default) answers as if all were down, `fail` answers SERVFAIL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until_checked: Option<String>,
-    /// Seconds that resolvers keep an answer, 1 to 3600; 5 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<i64>,
+impl From<&LoadBalancer> for LoadBalancerSpec {
+    fn from(lb: &LoadBalancer) -> Self {
+        Self {
+            region: lb.region.clone(),
+            ipv4: lb.ipv4.map(|address| address.to_string()),
+            ipv6: lb.ipv6.map(|address| address.to_string()),
+            weight: lb.weight.map(i64::from),
+            country: lb.country.clone(),
+            continent: lb.continent.clone(),
+        }
+    }
 }
 
-/// The `check` part.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CheckSpec {
-    /// `tcp` (default), `http` or `https`.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Port; 443 for `tcp`, the scheme's own for a URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<i64>,
-    /// Host of the URL (Host header and SNI): the Sovereign's name or below; its name when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// Path and query of the URL; `/` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Text that the page must hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect_text: Option<String>,
-    /// Status that the answer must have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect_status: Option<i64>,
-    /// Seconds between two checks, 1 to 3600; the server's own when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<i64>,
-    /// Seconds that one check may take, 1 to 10; 2 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<i64>,
-    /// Failed checks in a row before an address is down, 1 to 10; 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failures: Option<i64>,
-    /// User agent of the check.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
+impl From<&Target> for Spec {
+    fn from(target: &Target) -> Self {
+        let forced = |force: Force| {
+            let drains = target.drains.iter().filter(|drain| drain.force == force);
+            drains.map(|drain| drain.region.clone()).collect()
+        };
+        Self {
+            load_balancers: target.load_balancers.iter().map(LoadBalancerSpec::from).collect(),
+            failover: target.failover.clone().unwrap_or_default(),
+            forced_up: forced(Force::Up),
+            forced_down: forced(Force::Down),
+        }
+    }
+}
+
+/// Back to what is stored, of a spec that made a model. Regions that are forced up have no end here.
+#[must_use]
+pub fn load_balancers(spec: &Spec) -> Vec<LoadBalancer> {
+    let one = |lb: &LoadBalancerSpec| LoadBalancer {
+        region: lb.region.clone(),
+        ipv4: lb.ipv4.as_deref().and_then(|text| text.parse().ok()),
+        ipv6: lb.ipv6.as_deref().and_then(|text| text.parse().ok()),
+        weight: lb.weight.and_then(|weight| u16::try_from(weight).ok()),
+        country: lb.country.clone(),
+        continent: lb.continent.clone(),
+    };
+    spec.load_balancers.iter().map(one).collect()
 }

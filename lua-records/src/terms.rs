@@ -37,6 +37,15 @@ impl RecordType {
     }
 }
 
+impl From<RecordType> for pdm_model::RecordType {
+    fn from(rtype: RecordType) -> Self {
+        match rtype {
+            RecordType::A => Self::A,
+            RecordType::Aaaa => Self::Aaaa,
+        }
+    }
+}
+
 impl std::fmt::Display for RecordType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

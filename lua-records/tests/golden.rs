@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use common::{VERSIONS, policies, server};
-use pdm_lua_records::{render, truth_table};
+use pdm_lua_records::{FEATURES, render, split_brain, truth_table};
 
 fn compare(file: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
@@ -37,11 +37,33 @@ fn every_version_renders_or_refuses_as_written_down() {
     }
 }
 
+/// Ends the part of the how-to that people write.
+const MARK: &str = "<!-- From here on generated from lua-records by `make docs`. Do not edit. -->\n";
+
+/// The tables at the end of `docs/how-to/failover.md`. `PDM_WRITE_DOCS=1` writes them anew, as for the other pages.
 #[test]
-fn truth_tables_are_as_written_down() {
-    let mut text = "# Truth tables of the policies under tests/policies\n".to_owned();
-    for (name, failover) in policies() {
-        write!(text, "\n## {name}\n\n{}", truth_table(&failover)).unwrap();
+fn the_tables_of_the_how_to_are_as_computed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/failover.md");
+    let there = std::fs::read_to_string(&path).unwrap();
+    let (written, _) = there.split_once(MARK).unwrap();
+    let mut text = format!("{written}{MARK}\n## When nameservers disagree\n\n{}", split_brain::markdown());
+    text.push_str(
+        "\n## What a policy uses of PowerDNS\n\n| function or option | from | needs geoip | known from |\n|---|---|---|---|\n",
+    );
+    for feature in FEATURES {
+        let (major, minor) = feature.since;
+        let geoip = if feature.geoip { "yes" } else { "" };
+        writeln!(text, "| `{}` | {major}.{minor} | {geoip} | {} |", feature.name, feature.source).unwrap();
     }
-    compare("truth.md", &text);
+    text.push_str(
+        "\n## Truth tables\n\nOne for each policy under `lua-records/tests/policies`, by its file.\n",
+    );
+    for (name, failover) in policies() {
+        write!(text, "\n### {name}\n\n{}", truth_table(&failover)).unwrap();
+    }
+    if std::env::var_os("PDM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap();
+    assert!(there == text, "docs/how-to/failover.md differs from the tables; run `make docs`");
 }

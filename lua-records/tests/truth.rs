@@ -11,8 +11,8 @@ use common::generate::any_failover;
 use common::world::World;
 use common::{VERSIONS, newest, policies, server};
 use pdm_lua_records::{
-    Answer, Checking, Client, Continent, Failover, Rendered, UntilChecked, Version, answer, probe_load,
-    render, truth_table,
+    Answer, Checking, Client, Continent, Failover, Rendered, UntilChecked, Version, answer, possible,
+    probe_load, render, truth_table,
 };
 use proptest::prelude::*;
 
@@ -90,6 +90,43 @@ proptest! {
     #[test]
     fn any_small_policy_does_so_in_the_older_dialect_too(failover in any_failover(2)) {
         compare_all(&failover, Version::new(5, 0));
+    }
+
+    /// What a nameserver's answer is held to is what some situation gives, and nothing else.
+    #[test]
+    fn what_is_possible_is_what_the_tables_give(failover in any_failover(3), odd in any::<u8>()) {
+        let forced = failover.regions().iter().any(|region| region.forced_up);
+        for rtype in failover.record_types() {
+            let addresses = failover.addresses(rtype);
+            let mut given = BTreeSet::new();
+            for client in places(&failover) {
+                for bits in 0..1_u32 << addresses.len() {
+                    let up: BTreeSet<_> =
+                        addresses.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, a)| *a).collect();
+                    let answer = answer(&failover, rtype, client, &|address| up.contains(&address));
+                    given.extend(answer.choices.iter().map(|c| c.addresses.iter().copied().collect::<BTreeSet<_>>()));
+                }
+            }
+            let possible = possible(&failover, rtype);
+            for one in &given {
+                prop_assert!(possible.admits(one), "{one:?}");
+            }
+            let stranger: BTreeSet<IpAddr> = [IpAddr::from([203, 0, 113, odd])].into();
+            prop_assert!(!possible.admits(&stranger) && !possible.admits(&[&stranger, &given.first().cloned().unwrap_or_default()].into_iter().flatten().copied().collect()));
+            for bits in 1..1_u32 << addresses.len() {
+                let subset: BTreeSet<_> =
+                    addresses.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, a)| *a).collect();
+                prop_assert!(forced || possible.admits(&subset) == given.contains(&subset), "{subset:?}");
+            }
+        }
+    }
+
+    /// A policy without its choices always says the same, and no other does.
+    #[test]
+    fn a_constant_policy_has_one_answer(failover in any_failover(2)) {
+        let table = truth_table(&failover);
+        let rows: BTreeSet<String> = table.rows.iter().map(|row| format!("{:?}", row.answers)).collect();
+        prop_assert!(!failover.is_constant() || rows.len() == 1);
     }
 
     /// One question starts the check of every address, and of no address twice.

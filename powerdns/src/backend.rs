@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use pdm_model::canonical::Change;
 use pdm_model::{RecordType, ZoneName};
 use pdm_ports::zone::Created;
-use pdm_ports::{Class, Fault, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::{Class, Fault, LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary};
 use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::config::{InstanceConfig, Options};
 use crate::head::{self, ZoneHead};
 use crate::instances::Instances;
 use crate::retry::Tries;
-use crate::{create, keys, ownership, wire};
+use crate::{create, keys, ownership, preflight, wire};
 
 /// How long an answer about health is repeated without asking again.
 const HEALTH_FRESH: Duration = Duration::from_secs(3);
@@ -195,6 +195,10 @@ impl ZoneBackend for PowerDns {
 
     async fn flush(&self, name: &ZoneName) -> Result<(), Fault> {
         self.instances.flush(name, false).await
+    }
+
+    async fn lua_server(&self) -> Result<LuaServer, Fault> {
+        preflight::lua_server(self).await
     }
 
     async fn health(&self) -> Result<String, Fault> {

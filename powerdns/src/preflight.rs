@@ -1,6 +1,7 @@
 //! Whether the servers are set up for PDM, and how to mend what is not. Read from the API alone.
 
-use pdm_ports::{Class, Fault};
+use futures_util::future::try_join_all;
+use pdm_ports::{Class, Fault, LuaServer};
 use serde::Serialize;
 
 use crate::answer::ApiError;
@@ -80,6 +81,49 @@ impl PowerDns {
     }
 }
 
+/// How all instances together compute LUA records: what one lacks, clients may meet.
+pub(crate) async fn lua_server(dns: &PowerDns) -> Result<LuaServer, Fault> {
+    let told = try_join_all(dns.instances.all().iter().map(read)).await?;
+    let oldest = told.iter().min_by_key(|(version, _)| release(version));
+    let version = oldest.map(|(version, _)| version.clone()).unwrap_or_default();
+    let instances = u32::try_from(told.len()).unwrap_or(u32::MAX);
+    let all = |holds: fn(&str, &Settings) -> bool| told.iter().all(|(version, one)| holds(version, one));
+    let longest = |name: &str, usual: u32| {
+        let seconds =
+            told.iter().map(|(_, one)| one.get(name).and_then(|text| text.parse().ok()).unwrap_or(usual));
+        seconds.max().unwrap_or(usual)
+    };
+    Ok(LuaServer {
+        version,
+        enabled: all(|_, one| computes_lua(one)),
+        writable: all(takes_lua),
+        geoip: all(|_, one| knows_places(one)),
+        interval: u16::try_from(longest("lua-health-checks-interval", 5)).unwrap_or(u16::MAX),
+        expire: longest("lua-health-checks-expire-delay", 3600),
+        instances,
+    })
+}
+
+fn setting<'a>(settings: &'a Settings, name: &str) -> &'a str {
+    settings.get(name).map_or("", String::as_str)
+}
+
+fn computes_lua(settings: &Settings) -> bool {
+    matches!(setting(settings, "enable-lua-records"), "yes" | "shared")
+}
+
+/// From 5.1 on the API refuses LUA records unless it is told otherwise.
+fn takes_lua(version: &str, settings: &Settings) -> bool {
+    !matches!(release(version), Some((5, 1..))) || setting(settings, "enable-lua-record-updates") == "yes"
+}
+
+/// Launched without a database, the backend answers that no client is anywhere.
+fn knows_places(settings: &Settings) -> bool {
+    let launched =
+        setting(settings, "launch").split(',').any(|one| one.trim().split(':').next() == Some("geoip"));
+    launched && !setting(settings, "geoip-database-files").is_empty()
+}
+
 async fn read(client: &Client) -> Result<(String, Settings), Fault> {
     // The settings first: they tell a wrong server id from a wrong key.
     let settings = instances::settings(client).await?;
@@ -129,7 +173,7 @@ fn backend(settings: &Settings) -> Option<&'static str> {
 
 /// Judge one instance. Pure.
 fn check(found: &mut Found<'_>, version: &str, settings: &Settings, several: bool) {
-    let get = |name: &str| settings.get(name).map_or("", String::as_str);
+    let get = |name: &str| setting(settings, name);
     let release = release(version);
     match release {
         Some((4, 7..) | (5, _)) => {}
@@ -161,11 +205,11 @@ fn check(found: &mut Found<'_>, version: &str, settings: &Settings, several: boo
             }
         }
     }
-    if !matches!(get("enable-lua-records"), "yes" | "shared") {
+    if !computes_lua(settings) {
         let mend = "set `enable-lua-records=shared` (ten times as fast as `yes`)";
         found.error("lua-off", "LUA records are off: failover policies would not be answered at all", mend);
     }
-    if matches!(release, Some((5, 1..))) && get("enable-lua-record-updates") != "yes" {
+    if !takes_lua(version, settings) {
         let mend = "set `enable-lua-record-updates=yes`";
         found.error("lua-updates-off", "from 5.1 on it refuses LUA records in the API", mend);
     }
@@ -254,6 +298,36 @@ mod tests {
     #[test]
     fn a_good_server_has_no_findings() {
         assert_eq!(codes("4.7.3", &[], false), [""; 0]);
+    }
+
+    /// What deploy/ hands out passes our own look, for every version.
+    #[test]
+    fn the_settings_in_deploy_have_no_findings() {
+        for version in ["4.7", "4.8", "4.9", "5.0", "5.1"] {
+            let file = format!("{}/../deploy/powerdns/{version}.conf", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(file).unwrap();
+            let lines =
+                text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+            let mut settings: Settings =
+                lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            settings.insert("launch".into(), "gpgsql".into());
+            settings.insert("gpgsql-dnssec".into(), "yes".into());
+            let mut findings = Vec::new();
+            let mut found = Found { instance: "x".into(), findings: &mut findings };
+            check(&mut found, &format!("{version}.0"), &settings, true);
+            assert_eq!(findings, [], "{version}");
+        }
+    }
+
+    #[test]
+    fn places_are_known_from_a_database_only() {
+        let with = |files: &str| {
+            let mut settings = good();
+            settings.insert("launch".into(), "gpgsql,geoip".into());
+            settings.insert("geoip-database-files".into(), files.into());
+            knows_places(&settings)
+        };
+        assert!(with("mmdb:/usr/share/GeoIP/c.mmdb") && !with("") && !knows_places(&good()));
     }
 
     #[test]

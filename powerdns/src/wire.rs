@@ -135,6 +135,9 @@ impl<'a> RrsetOut<'a> {
 
     fn from_model(rrset: &'a RRset) -> Result<Self, Fault> {
         let rtype = type_out(&rrset.rtype)?;
+        if rrset.rtype == RecordType::Lua {
+            rrset.records.iter().try_for_each(|content| inert(&rrset.owner, content))?;
+        }
         Ok(Self::replace(rrset.owner.as_str(), rtype, rrset.ttl, rrset.records.iter().map(String::as_str)))
     }
 }
@@ -151,6 +154,21 @@ fn type_out(rtype: &RecordType) -> Result<&str, Fault> {
         ));
     }
     Ok(name)
+}
+
+/// The outline of what `pdm-lua-records` renders. It is code for the nameserver, so the last place before PowerDNS looks
+/// once more: A or AAAA, one string on one line, nothing that would have to be escaped, and our mark at its end.
+fn inert(owner: &str, content: &str) -> Result<(), Fault> {
+    let code = content.strip_prefix("A \"").or_else(|| content.strip_prefix("AAAA \""));
+    let code = code.and_then(|code| code.strip_suffix('"')).filter(|code| {
+        let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
+        code.len() <= 4096 && code.bytes().all(plain) && code.contains(" -- pdm1 ")
+    });
+    if code.is_some() {
+        return Ok(());
+    }
+    let detail = format!("the LUA record at {owner} was not rendered by PDM; it is not written");
+    Err(Fault::new(Class::Rejected, "record-type", detail))
 }
 
 #[derive(Serialize)]
@@ -272,6 +290,26 @@ mod tests {
             let body = String::from_utf8(change(&zone(), &changes, &stamp()).unwrap()).unwrap();
             assert_eq!(body.matches("\"NS\"").count(), 1, "{body}");
             assert_eq!(body.matches("generation").count(), 1, "{body}");
+        }
+    }
+
+    #[test]
+    fn code_that_was_not_rendered_here_is_refused() {
+        let change_to = |content: &str| {
+            let rrset = RRset::new("x.example.", RecordType::Lua, Ttl::new(1), [content]);
+            change(&zone(), &[Change::Replace(rrset)], &stamp())
+        };
+        assert!(change_to("A \"ifportup(443,{'192.0.2.1'},{}) -- pdm1 all all a:1\"").is_ok());
+        for bad in [
+            "A \"ifportup(443,{'192.0.2.1'},{})\"",
+            "TXT \";os.execute('id') -- pdm1 all\"",
+            "A \"x\" \" -- pdm1 \"",
+            "A \"\\\" -- pdm1 \"",
+            "A \"x\n -- pdm1 \"",
+            "A ",
+            "",
+        ] {
+            assert_eq!(change_to(bad).unwrap_err().code, "record-type", "{bad}");
         }
     }
 

@@ -531,9 +531,8 @@ fn request(sovereign: &Zone) -> AuditRequest {
     let fqdn = ZoneName::parse(SOVEREIGN).unwrap();
     let ns = ["ns1.openova.io", "ns2.openova.io"].map(|n| ZoneName::parse(n).unwrap());
     let (ttls, address) = (Ttls::default(), "20.0.0.1".parse().unwrap());
-    let balancer =
-        LoadBalancer { region: None, ipv4: Some(address), ipv6: None, weight: None, country: Vec::new() };
-    let target = pdm_model::Target { load_balancers: vec![balancer] };
+    let balancer = LoadBalancer { ipv4: Some(address), ..LoadBalancer::default() };
+    let target = pdm_model::Target::plain(vec![balancer]);
     let ds = sovereign.ds();
     let set: BTreeSet<ZoneName> = ns.iter().cloned().collect();
     let parent = Delegation { ns: set.clone(), ds: ds.clone(), ns_ttl: None, ds_ttl: None };

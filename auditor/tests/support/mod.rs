@@ -206,6 +206,7 @@ impl Pdns {
             anchor: self.ds(PARENT),
             anchor_name: "pool key".to_owned(),
             desired,
+            possible: Vec::new(),
             ds,
             soa: Some(("ns1.openova.io.".to_owned(), "hostmaster.openova.io.".to_owned())),
             random_label: "x7f3q".to_owned(),
@@ -247,9 +248,9 @@ fn target(addresses: &[&str]) -> Target {
             IpAddr::V4(v4) => (Some(v4), None),
             IpAddr::V6(v6) => (None, Some(v6)),
         };
-        LoadBalancer { region: None, ipv4, ipv6, weight: None, country: Vec::new() }
+        LoadBalancer { ipv4, ipv6, ..LoadBalancer::default() }
     };
-    Target { load_balancers: addresses.iter().map(one).collect() }
+    Target::plain(addresses.iter().map(one).collect())
 }
 
 fn plain(rrset: &RRset) -> Value {

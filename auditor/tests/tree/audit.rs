@@ -21,8 +21,8 @@ fn nameservers() -> [ZoneName; 2] {
 /// What PDM would write.
 fn desired() -> Vec<RRset> {
     let ipv4 = Some("192.0.2.10".parse().unwrap());
-    let balancer = LoadBalancer { region: None, ipv4, ipv6: None, weight: None, country: Vec::new() };
-    let target = Target { load_balancers: vec![balancer] };
+    let balancer = LoadBalancer { ipv4, ..LoadBalancer::default() };
+    let target = Target::plain(vec![balancer]);
     desired_rrsets(&name(SOVEREIGN), &nameservers(), Some(&target), &Ttls::default())
 }
 

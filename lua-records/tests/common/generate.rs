@@ -60,10 +60,21 @@ pub fn any_failover(max_regions: usize) -> impl Strategy<Value = Failover> {
         proptest::collection::vec(1_i64..=65535, max_regions),
         subsequence((0..max_regions).collect::<Vec<_>>(), 0..=max_regions).prop_shuffle(),
         (subsequence(COUNTRIES.to_vec(), 0..=12).prop_shuffle(), subsequence(CONTINENTS.to_vec(), 1..=7)),
-        any::<bool>(),
+        (any::<bool>(), subsequence((0..max_regions).collect::<Vec<_>>(), 0..=max_regions), any::<bool>()),
     )
         .prop_map(
-            |(shapes, strategy, all_down, check, fail, ttl, weights, reserve, places, hash_weights)| {
+            |(
+                shapes,
+                strategy,
+                all_down,
+                check,
+                fail,
+                ttl,
+                weights,
+                reserve,
+                places,
+                (hash_weights, up, force),
+            )| {
                 let count = shapes.len();
                 let mut reserve: Vec<usize> = reserve.into_iter().filter(|index| *index < count).collect();
                 reserve.truncate(count - 1);
@@ -116,6 +127,12 @@ pub fn any_failover(max_regions: usize) -> impl Strategy<Value = Failover> {
                         until_checked: Some(if fail { "fail" } else { "open" }.into()),
                         ttl: Some(ttl),
                     },
+                    forced_up: up
+                        .into_iter()
+                        .filter(|index| force && *index < count)
+                        .map(|index| format!("r{index}"))
+                        .collect(),
+                    forced_down: Vec::new(),
                 };
                 Failover::build(&spec, &super::admission(&super::anywhere())).unwrap()
             },

@@ -8,6 +8,7 @@ use pdm_model::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::failover::{DrainView, FailoverBody};
 use crate::operation::{OperationView, word};
 use crate::receipt::ReceiptView;
 use crate::reservation::OwnershipView;
@@ -37,6 +38,12 @@ pub struct AllocationView {
     /// Where the six names are to point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancers: Option<Vec<LoadBalancerBody>>,
+    /// What to do when some of them are down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<FailoverBody>,
+    /// Regions that are forced up or down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drains: Vec<DrainView>,
     /// Why it is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
@@ -231,6 +238,9 @@ pub struct AcceptedView {
     /// The operation to watch; missing when there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
+    /// What goes on although it was asked to end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl AcceptedView {
@@ -242,6 +252,7 @@ impl AcceptedView {
             phase: allocation.phase.as_str().to_owned(),
             owner: allocation.owner.clone(),
             operation: operation.map(OperationView::from),
+            warnings: Vec::new(),
         }
     }
 }
@@ -297,6 +308,8 @@ impl From<&Allocation> for AllocationView {
             phase: a.phase.as_str().to_owned(),
             generation: a.generation,
             load_balancers: a.target.as_ref().map(|t| TargetBody::from(t).load_balancers),
+            failover: a.target.as_ref().and_then(|t| TargetBody::from(t).failover),
+            drains: a.target.iter().flat_map(|t| &t.drains).map(DrainView::from).collect(),
             suspended: a.suspended.clone(),
             created_by: a.created_by.clone(),
             reserved_at: a.reserved_at,

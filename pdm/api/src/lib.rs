@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod audit_log;
+pub mod failover;
 pub mod health;
 pub mod older;
 pub mod operation;
@@ -19,6 +20,7 @@ pub mod words;
 
 pub use allocation::{AcceptedView, AllocationDetail, AllocationPage, AllocationView};
 pub use audit_log::{AuditLogEntry, AuditLogPage};
+pub use failover::{FailoverView, RehearsalView};
 pub use operation::OperationView;
 pub use passport::Passport;
 pub use pool::{PoolView, Pools, Registrars};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pdm_model::{Mode, Refusal, Target};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::failover::FailoverBody;
 use crate::target::{LoadBalancerBody, TargetBody};
 
 /// `GET /v1/check`: pool and subdomain, or a whole name.
@@ -112,10 +112,9 @@ pub struct CommitBody {
     pub reservation_token: String,
     /// At least one.
     pub load_balancers: Vec<LoadBalancerBody>,
-    /// Not served in this version.
+    /// What to do when some of them are down; without it, all of them are answered always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub failover: Option<Value>,
+    pub failover: Option<FailoverBody>,
     /// Whose API edits the parent (mode `byo-api`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registrar: Option<RegistrarBody>,
@@ -277,7 +276,7 @@ pub struct AuditLogQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn other_modes_and_missing_fields_have_their_codes() {
@@ -303,11 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn failover_is_not_served() {
+    fn a_policy_goes_along() {
         let commit: CommitBody = serde_json::from_value(json!({
             "fqdn": "a.b", "reservationToken": "t", "loadBalancers": [{"ipv4": "8.8.8.8"}], "failover": {}
         }))
         .unwrap();
-        assert_eq!(commit.target().unwrap_err().code, "invalid-target");
+        assert!(commit.target().unwrap().failover.is_some());
     }
 }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::failover::{FailoverBody, whole};
+
 /// One region's entrance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoadBalancerBody {
     /// The region's short name: 1 to 32 letters, digits and hyphens.
@@ -22,12 +24,16 @@ pub struct LoadBalancerBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Ipv6)]
     pub ipv6: Option<String>,
-    /// Share of the traffic, at least 1.
+    /// Share of the traffic, 1 to 65535, for the strategies `weighted` and `hashed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight: Option<u16>,
-    /// ISO 3166 codes served from here.
+    #[schema(value_type = Option<i64>)]
+    pub weight: Option<Value>,
+    /// ISO 3166 codes served from here first, for the strategy `geo`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub country: Vec<String>,
+    /// Continents (AF AN AS EU NA OC SA) served from here first, for the strategy `geo`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continent: Vec<String>,
 }
 
 /// Where the six names are to point: the body of `PUT .../target`.
@@ -36,26 +42,21 @@ pub struct LoadBalancerBody {
 pub struct TargetBody {
     /// At least one.
     pub load_balancers: Vec<LoadBalancerBody>,
-    /// Not served in this version.
+    /// What to do when some of them are down; without it, all of them are answered always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub failover: Option<Value>,
+    pub failover: Option<FailoverBody>,
 }
 
 impl TargetBody {
-    /// The target, with every address parsed. Ranges and counts are the engine's to judge.
+    /// The target, with every address parsed. Ranges, counts and the policy are the engine's to judge.
     ///
     /// # Errors
     /// `invalid-target` with the field that is wrong.
     pub fn parse(&self) -> Result<Target, Refusal> {
-        if self.failover.is_some() {
-            let refusal =
-                Refusal::new("invalid-target", "failover is not served in this version; leave it out");
-            return Err(refusal.field("failover"));
-        }
         let load_balancers =
             self.load_balancers.iter().enumerate().map(|(i, lb)| lb.parse(i)).collect::<Result<_, _>>()?;
-        Ok(Target { load_balancers })
+        let failover = self.failover.as_ref().map(FailoverBody::parse).transpose()?;
+        Ok(Target { load_balancers, failover, drains: Vec::new() })
     }
 }
 
@@ -65,10 +66,17 @@ impl LoadBalancerBody {
             region: self.region.clone(),
             ipv4: address(self.ipv4.as_deref(), index, "ipv4", "IPv4")?,
             ipv6: address(self.ipv6.as_deref(), index, "ipv6", "IPv6")?,
-            weight: self.weight,
+            weight: weight(self.weight.as_ref(), &format!("loadBalancers[{index}].weight"))?,
             country: self.country.clone(),
+            continent: self.continent.clone(),
         })
     }
+}
+
+fn weight(given: Option<&Value>, field: &str) -> Result<Option<u16>, Refusal> {
+    let Some(number) = whole(given, "invalid-target", field)? else { return Ok(None) };
+    let fits = u16::try_from(number).ok().filter(|weight| *weight > 0);
+    fits.map(Some).ok_or_else(|| Refusal::new("invalid-target", "a number from 1 to 65535").field(field))
 }
 
 /// Rust's parser takes no leading zeros, no blanks and no abbreviations, which is what we want.
@@ -92,10 +100,12 @@ impl From<&Target> for TargetBody {
             region: lb.region.clone(),
             ipv4: lb.ipv4.map(|a| a.to_string()),
             ipv6: lb.ipv6.map(|a| a.to_string()),
-            weight: lb.weight,
+            weight: lb.weight.map(Value::from),
             country: lb.country.clone(),
+            continent: lb.continent.clone(),
         };
-        Self { load_balancers: target.load_balancers.iter().map(one).collect(), failover: None }
+        let load_balancers = target.load_balancers.iter().map(one).collect();
+        Self { load_balancers, failover: target.failover.as_ref().map(FailoverBody::from) }
     }
 }
 
@@ -127,8 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn failover_is_named_as_not_served() {
-        let body = TargetBody { failover: Some(Value::Null), ..with(Some("8.8.8.8"), None) };
-        assert_eq!(body.parse().unwrap_err().field.as_deref(), Some("failover"));
+    fn a_weight_that_is_none_names_its_field() {
+        for bad in [Value::from(0), Value::from(-1), Value::from(65536), Value::from("1"), Value::from(1e20)]
+        {
+            let mut body = with(Some("8.8.8.8"), None);
+            body.load_balancers[1].weight = Some(bad.clone());
+            let refusal = body.parse().unwrap_err();
+            assert_eq!(refusal.field.as_deref(), Some("loadBalancers[1].weight"), "{bad}");
+        }
     }
 }

@@ -251,6 +251,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
         lease: config.worker.lease,
         poll: config.worker.poll,
         sweep: config.worker.sweep,
+        failover_look: config.worker.failover_look,
         proof_age: config.worker.proof_age,
     }
 }

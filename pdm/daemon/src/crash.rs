@@ -24,8 +24,8 @@ use pdm_ports::store::{
 };
 use pdm_ports::zone::Created;
 use pdm_ports::{
-    DelegationChange, Fault, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey, ZoneSpec,
-    ZoneSummary,
+    DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey,
+    ZoneSpec, ZoneSummary,
 };
 use serde_json::Value;
 
@@ -191,6 +191,7 @@ port! { zones ZoneBackend {
     point remove_zone(name: &ZoneName, allocation: &str) -> Answer<()>;
     point list_zones() -> Answer<Vec<ZoneSummary>>;
     point flush(name: &ZoneName) -> Answer<()>;
+    point lua_server() -> Answer<LuaServer>;
     point health() -> Answer<String>;
 } }
 

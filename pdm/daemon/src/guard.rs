@@ -14,8 +14,8 @@ use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, ZoneName};
 use pdm_ports::zone::Created;
 use pdm_ports::{
-    Class, DelegationChange, Fault, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey, ZoneSpec,
-    ZoneSummary,
+    Class, DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey,
+    ZoneSpec, ZoneSummary,
 };
 
 use crate::clock::TOLERANCE_MS;
@@ -136,6 +136,10 @@ impl ZoneBackend for GuardedZones {
 
     async fn flush(&self, name: &ZoneName) -> Result<(), Fault> {
         self.inner.flush(name).await
+    }
+
+    async fn lua_server(&self) -> Result<LuaServer, Fault> {
+        self.inner.lua_server().await
     }
 
     async fn health(&self) -> Result<String, Fault> {

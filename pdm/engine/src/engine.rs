@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use pdm_model::canonical::desired_rrsets;
-use pdm_model::{Allocation, DsRecord, Mode, Pool, RRset, ZoneName};
+use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName};
 use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
-use pdm_ports::{Class, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
-use tokio::sync::{Notify, Semaphore};
+use pdm_ports::{Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBackend};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::editor::{self, Editor};
+use crate::failover::LuaKnown;
 use crate::settings::Settings;
 use crate::token::TokenKey;
 use crate::vault::Vault;
@@ -63,6 +63,11 @@ pub struct Engine {
     pub(crate) freezes: RwLock<Vec<Freeze>>,
     /// The pool's own DS, read once; a roll of the pool's key clears it through a failed proof.
     pub(crate) anchors: RwLock<BTreeMap<ZoneName, BTreeSet<DsRecord>>>,
+    /// What the servers told of how they compute LUA records: to read at any time, and to ask for one at a time.
+    pub(crate) lua: RwLock<Option<LuaServer>>,
+    pub(crate) lua_refresh: Mutex<LuaKnown>,
+    /// Names with a failover policy, to look at between sweeps.
+    pub(crate) policies: RwLock<BTreeSet<ZoneName>>,
 }
 
 impl Engine {
@@ -86,6 +91,9 @@ impl Engine {
             busy: Keyed::default(),
             freezes: RwLock::default(),
             anchors: RwLock::default(),
+            lua: RwLock::default(),
+            lua_refresh: Mutex::default(),
+            policies: RwLock::default(),
         })
     }
 
@@ -139,13 +147,6 @@ impl Engine {
                 format!("{} is no longer a pool here", allocation.pool),
             )
         })
-    }
-
-    /// What should be in an allocation's zone, besides SOA and keys.
-    #[must_use]
-    pub fn desired(&self, allocation: &Allocation) -> Vec<RRset> {
-        let ttls = self.settings.rules(allocation).map(|p| p.ttls).unwrap_or_default();
-        desired_rrsets(&allocation.fqdn, &self.settings.nameservers, allocation.served_target(), &ttls)
     }
 
     /// Where proofs in a pool start: the configured anchor, or the pool's own key as PowerDNS holds it.

@@ -5,6 +5,7 @@
 pub mod caller;
 mod editor;
 pub mod engine;
+mod failover;
 pub mod intents;
 pub mod ownership;
 mod reconcile;

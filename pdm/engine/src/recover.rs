@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use pdm_lua_records::Spec;
 use pdm_model::byo::{Byo, Ownership, ProvedBy};
 use pdm_model::registered::{Belongs, belongs};
 use pdm_model::{
-    Allocation, AuditEntry, Delegation, LoadBalancer, Mode, Observed, Parent, Phase, RecordType, Target,
-    Timestamp, ZoneName,
+    Allocation, AuditEntry, Delegation, Drain, Force, LoadBalancer, Mode, Observed, Parent, Phase,
+    RecordType, Target, Timestamp, ZoneName,
 };
 use pdm_ports::Fault;
 use pdm_ports::zone::{ObservedZone, Stamp};
@@ -92,6 +93,33 @@ impl Engine {
     }
 }
 
+/// The policy that the LUA records at the apex carry out. What was forced down is not among them any more; what was
+/// forced up is let go by the next sweep, since its end is lost with the store.
+fn computed_target(name: &ZoneName, zone: &ObservedZone) -> Option<Target> {
+    let dotted = name.dotted();
+    let lua = zone.rrsets.iter().find(|r| r.owner == dotted && r.rtype == RecordType::Lua)?;
+    let contents: Vec<&str> = lua.records.iter().map(String::as_str).collect();
+    let policy = match pdm_lua_records::read(&contents, lua.ttl.seconds()) {
+        Ok(policy) => policy,
+        Err(error) => {
+            warn!(zone = %name, %error, "its LUA records are not a policy of ours; give the target again");
+            return None;
+        }
+    };
+    let spec = Spec::from(policy);
+    let drain = |region: &String| Drain {
+        region: region.clone(),
+        force: Force::Up,
+        until: Timestamp::default(),
+        by: "pdm store recover".to_owned(),
+    };
+    Some(Target {
+        load_balancers: pdm_lua_records::spec::load_balancers(&spec),
+        drains: spec.forced_up.iter().map(drain).collect(),
+        failover: Some(spec.failover),
+    })
+}
+
 /// An allocation as its zone tells it. Active, so that the sweep compares and proves it.
 fn rebuilt(
     (name, pool, mode): (&ZoneName, &ZoneName, Mode),
@@ -104,17 +132,19 @@ fn rebuilt(
         let set = zone.rrsets.iter().find(|r| r.owner == dotted && r.rtype == rtype);
         set.map(|r| r.records.clone()).unwrap_or_default()
     };
+    let computed = computed_target(name, zone);
     let v4 = at_apex(RecordType::A).into_iter().filter_map(|a| a.parse::<Ipv4Addr>().ok());
     let v6 = at_apex(RecordType::Aaaa).into_iter().filter_map(|a| a.parse::<Ipv6Addr>().ok());
     let mut v6: Vec<_> = v6.collect();
     let mut load_balancers: Vec<LoadBalancer> = Vec::new();
-    let plain = |ipv4, ipv6| LoadBalancer { region: None, ipv4, ipv6, weight: None, country: Vec::new() };
+    let plain = |ipv4, ipv6| LoadBalancer { ipv4, ipv6, ..LoadBalancer::default() };
     for ipv4 in v4 {
         let ipv6 = if v6.is_empty() { None } else { Some(v6.remove(0)) };
         load_balancers.push(plain(Some(ipv4), ipv6));
     }
     load_balancers.extend(v6.into_iter().map(|ipv6| plain(None, Some(ipv6))));
-    let target = (!load_balancers.is_empty()).then_some(Target { load_balancers });
+    let plain = (!load_balancers.is_empty()).then(|| Target::plain(load_balancers));
+    let target = computed.or(plain);
     // A zone without addresses was suspended; its target is lost with the store and has to be given again.
     let suspended = target.is_none().then(|| "recovered without addresses".to_owned());
     Allocation {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Time between two looks for drift.
     pub sweep: Duration,
+    /// Time between two looks at what nameservers answer for failover policies.
+    pub failover_look: Duration,
     /// Age at which a proof is taken again.
     pub proof_age: Duration,
 }

@@ -80,6 +80,10 @@ impl Engine {
                     .map(|a| a.id.clone()),
             );
             let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();
+            for one in active.iter().filter(|a| a.target.as_ref().is_some_and(|t| t.failover.is_some())) {
+                self.watch_policy(&one.fqdn);
+                self.end_drains(one, now).await?;
+            }
             let due = |a: &Allocation| {
                 let old = a.proof.as_ref().is_none_or(|p| now.since(p.begun_at) > self.settings.proof_age);
                 old || !holds(a, ConditionKind::ChainSecure)
@@ -91,7 +95,11 @@ impl Engine {
             }))
             .buffer_unordered(LOOKS);
             while let Some(result) = looks.next().await {
-                result?;
+                match result {
+                    // What the servers cannot compute for one name is no reason not to look at the others.
+                    Err(fault) if fault.class == Class::Unsupported => debug!(%fault, "a name was left out"),
+                    result => result?,
+                }
             }
         }
         let orphans =
@@ -190,6 +198,8 @@ impl Engine {
             }
         }
         if (&allocation.conditions, &allocation.observed) != (&before.0, &before.1) || proof.is_some() {
+            let _alone = self.busy.lock(&allocation.id).await;
+            self.keep_opinions(&mut allocation).await?;
             let id = allocation.id.clone();
             let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
             self.parts.store.note(&id, allocation.generation, conditions, observed, proof, audit).await?;
@@ -225,6 +235,23 @@ impl Engine {
             }
         }
         Ok(allocation.observed.parent.clone())
+    }
+
+    /// Between two sweeps the nameservers are asked for what they compute: that is newer than the row of a page.
+    async fn keep_opinions(&self, allocation: &mut Allocation) -> Result<(), Fault> {
+        if self.policy(allocation)?.is_none() {
+            return Ok(());
+        }
+        if let Some((fresh, _)) = self.parts.store.allocation(&allocation.fqdn).await?
+            && fresh.id == allocation.id
+        {
+            let kind = ConditionKind::FailoverIdle;
+            allocation.conditions.retain(|c| c.kind != kind);
+            allocation.conditions.extend(fresh.conditions.into_iter().filter(|c| c.kind == kind));
+            allocation.conditions.sort_by_key(|c| c.kind);
+            allocation.observed.opinions = fresh.observed.opinions;
+        }
+        Ok(())
     }
 
     /// The first thing that is not as PDM wrote it.
@@ -265,7 +292,7 @@ impl Engine {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {
                 return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
             };
-            let changes = diff(&name, &self.desired(allocation), &full.rrsets);
+            let changes = diff(&name, &self.desired_now(allocation).await?, &full.rrsets);
             if !changes.is_empty() {
                 return found("records-changed", listed(&changes));
             }

@@ -26,6 +26,10 @@ const SPECIAL: &[(&str, &str)] = &[
     ("::/128", "unspecified"),
     ("::1/128", "loopback"),
     ("::ffff:0:0/96", "IPv4-mapped"),
+    // These three carry an IPv4 address inside: 2002:7f00:1:: is 127.0.0.1 to a host with a tunnel.
+    ("64:ff9b::/96", "IPv4 translation"),
+    ("2001::/32", "Teredo"),
+    ("2002::/16", "6to4"),
     ("64:ff9b:1::/48", "local-use translation"),
     ("100::/64", "discard-only"),
     ("2001:db8::/32", DOCUMENTATION),
@@ -95,6 +99,8 @@ mod tests {
             "::ffff:8.8.8.8",
             "2001:db8::1",
             "4000::1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
             "::8",
         ] {
             let address: IpAddr = bad.parse().unwrap();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::byo::{Byo, ForeignParent};
 use crate::delegation::{Delegation, DsRecord};
+use crate::failover::Opinion;
 use crate::lifecycle::Phase;
 use crate::name::ZoneName;
 use crate::proof::Proof;
@@ -72,6 +73,8 @@ pub enum ConditionKind {
     ChainSecure,
     /// What is there is what PDM wrote.
     InSync,
+    /// No failover is in effect: every nameserver answers as with all regions up. Only of a target with a policy.
+    FailoverIdle,
     /// Somebody must act.
     AwaitingHuman,
     /// An operation is open and moves.
@@ -155,6 +158,9 @@ pub struct Observed {
     /// Largest DS TTL that was seen while it was there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ds_ttl_seen: Option<Ttl>,
+    /// What each nameserver answers for the failover policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opinions: Vec<Opinion>,
     /// When this was written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,

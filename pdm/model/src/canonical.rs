@@ -6,21 +6,39 @@ use crate::name::ZoneName;
 use crate::pool::Ttls;
 use crate::rrset::{RRset, RecordType, owner_in};
 use crate::target::Target;
+use crate::time::Ttl;
 
 /// The labels every Sovereign answers for. `*` covers every name that does not exist otherwise.
 pub const CANONICAL_LABELS: [&str; 6] = ["@", "*", "console", "api", "gitea", "harbor"];
 
-/// The A and AAAA RRsets of the six names; none while a Sovereign is suspended.
+/// What each of the six names holds of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// A and AAAA, or LUA where nameservers compute them.
+    pub rtype: RecordType,
+    /// Seconds that resolvers keep it.
+    pub ttl: Ttl,
+    /// Contents; an empty set is not written.
+    pub records: Vec<String>,
+}
+
+/// Every address of a target, always.
 #[must_use]
-pub fn canonical_rrsets(zone: &ZoneName, target: &Target, ttls: &Ttls) -> Vec<RRset> {
-    let v4: Vec<String> = target.addresses_v4().iter().map(ToString::to_string).collect();
-    let v6: Vec<String> = target.addresses_v6().iter().map(ToString::to_string).collect();
+pub fn plain_contents(target: &Target, ttls: &Ttls) -> Vec<Contents> {
+    let v4 = target.addresses_v4().iter().map(ToString::to_string).collect();
+    let v6 = target.addresses_v6().iter().map(ToString::to_string).collect();
+    [(RecordType::A, v4), (RecordType::Aaaa, v6)]
+        .map(|(rtype, records)| Contents { rtype, ttl: ttls.address, records })
+        .into()
+}
+
+/// The RRsets of the six names.
+#[must_use]
+pub fn at_the_six_names(zone: &ZoneName, contents: &[Contents]) -> Vec<RRset> {
     let mut rrsets = Vec::with_capacity(12);
     for label in CANONICAL_LABELS {
-        for (rtype, addresses) in [(RecordType::A, &v4), (RecordType::Aaaa, &v6)] {
-            if !addresses.is_empty() {
-                rrsets.push(RRset::new(owner_in(zone, label), rtype, ttls.address, addresses));
-            }
+        for set in contents.iter().filter(|set| !set.records.is_empty()) {
+            rrsets.push(RRset::new(owner_in(zone, label), set.rtype.clone(), set.ttl, &set.records));
         }
     }
     rrsets
@@ -32,7 +50,8 @@ pub fn apex_ns(zone: &ZoneName, nameservers: &[ZoneName], ttls: &Ttls) -> RRset 
     RRset::new(zone.dotted(), RecordType::Ns, ttls.apex_ns, nameservers.iter().map(ZoneName::dotted))
 }
 
-/// Everything that PDM writes into a Sovereign's zone besides SOA and keys, by owner and type.
+/// Everything that PDM writes into a Sovereign's zone besides SOA and keys, by owner and type; without addresses
+/// while it is suspended.
 #[must_use]
 pub fn desired_rrsets(
     zone: &ZoneName,
@@ -42,7 +61,7 @@ pub fn desired_rrsets(
 ) -> Vec<RRset> {
     let mut rrsets = vec![apex_ns(zone, nameservers, ttls)];
     if let Some(target) = target {
-        rrsets.extend(canonical_rrsets(zone, target, ttls));
+        rrsets.extend(at_the_six_names(zone, &plain_contents(target, ttls)));
     }
     rrsets
 }
@@ -90,7 +109,6 @@ pub fn is_ours(zone: &ZoneName, rrset: &RRset) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Ttl;
     use proptest::prelude::*;
 
     fn zone() -> ZoneName {

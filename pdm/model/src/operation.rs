@@ -52,6 +52,8 @@ pub enum StepKind {
     EnsureParentNs,
     /// DS in the parent, for keys that every server answers now.
     EnsureParentDs,
+    /// Every nameserver computes the failover policy, and has begun its health checks.
+    EnsureFailover,
     /// Every nameserver's answers proved from the trust anchor.
     AwaitChain,
     /// DS out of the parent.
@@ -94,11 +96,12 @@ pub enum StepKind {
 
 impl StepKind {
     /// All steps.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::WithdrawStaleDs,
         Self::EnsureZone,
         Self::EnsureParentNs,
         Self::EnsureParentDs,
+        Self::EnsureFailover,
         Self::AwaitChain,
         Self::WithdrawParentDs,
         Self::AwaitDsGone,
@@ -128,6 +131,7 @@ impl StepKind {
             Self::EnsureZone => "ensure-zone",
             Self::EnsureParentNs => "ensure-parent-ns",
             Self::EnsureParentDs => "ensure-parent-ds",
+            Self::EnsureFailover => "ensure-failover",
             Self::AwaitChain => "await-chain",
             Self::WithdrawParentDs => "withdraw-parent-ds",
             Self::AwaitDsGone => "await-ds-gone",
@@ -158,6 +162,9 @@ impl StepKind {
             Self::EnsureZone => "write the zone, its keys and the six records",
             Self::EnsureParentNs => "write NS into the parent, with DS when the keys are already served",
             Self::EnsureParentDs => "write DS into the parent for the keys that every server answers",
+            Self::EnsureFailover => {
+                "ask every nameserver for what its policy computes, so that health checks begin"
+            }
             Self::AwaitChain => "ask every nameserver and prove the answers from the trust anchor",
             Self::WithdrawParentDs => "take the DS out of the parent",
             Self::AwaitDsGone => "wait until no cache can hold the DS",
@@ -201,6 +208,7 @@ fn plan_in_pool(kind: OperationKind) -> &'static [StepKind] {
             StepKind::EnsureZone,
             StepKind::EnsureParentNs,
             StepKind::EnsureParentDs,
+            StepKind::EnsureFailover,
             StepKind::AwaitChain,
         ],
         OperationKind::Release => {
@@ -216,6 +224,7 @@ fn plan_under_foreign_parent(kind: OperationKind) -> &'static [StepKind] {
             StepKind::LookAtParent,
             StepKind::EnsureZone,
             StepKind::AwaitAuthoritative,
+            StepKind::EnsureFailover,
             StepKind::WithdrawForeignDs,
             StepKind::AwaitForeignDsGone,
             StepKind::EnsureDelegation,

@@ -59,6 +59,8 @@ pub struct Pool {
     pub quota: u32,
     /// Special ranges that load balancers may use here.
     pub allow_addresses: Vec<IpNet>,
+    /// Whether failover policies may fetch URLs. Such checks follow redirects past any address filter.
+    pub allow_http_checks: bool,
     /// Labels the operator keeps, besides the built-in list.
     pub reserved: Vec<String>,
     /// Names of brands that nobody may imitate.
@@ -81,6 +83,7 @@ impl Pool {
             quarantine: Duration::from_secs(200 * 24 * 3600),
             quota: 0,
             allow_addresses: Vec::new(),
+            allow_http_checks: false,
             reserved: Vec::new(),
             protected: Vec::new(),
             withdrawals_per_hour: 10,

@@ -6,12 +6,13 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::admit_address;
+use crate::failover::{Drain, FailoverSpec};
 
 /// More load balancers than any Sovereign has regions; keeps an RRset inside one UDP answer.
 const MAX_LOAD_BALANCERS: usize = 12;
 
 /// One region's entrance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadBalancer {
     /// The region's short name.
@@ -29,14 +30,23 @@ pub struct LoadBalancer {
     /// ISO 3166 codes served from here, for policies by country.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub country: Vec<String>,
+    /// Continents served from here, for policies by country.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continent: Vec<String>,
 }
 
 /// What the six names answer with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// At least one.
     pub load_balancers: Vec<LoadBalancer>,
+    /// What to do when some of them are down. Without it, all of them are answered always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<FailoverSpec>,
+    /// Regions that somebody forced up or down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drains: Vec<Drain>,
 }
 
 /// Why a target cannot be accepted, with the field that is wrong.
@@ -55,9 +65,13 @@ impl Target {
     /// A target of one IPv4 load balancer.
     #[must_use]
     pub fn single(ipv4: Ipv4Addr) -> Self {
-        let one =
-            LoadBalancer { region: None, ipv4: Some(ipv4), ipv6: None, weight: None, country: Vec::new() };
-        Self { load_balancers: vec![one] }
+        Self::plain(vec![LoadBalancer { ipv4: Some(ipv4), ..LoadBalancer::default() }])
+    }
+
+    /// A target without a policy: every address is answered always.
+    #[must_use]
+    pub fn plain(load_balancers: Vec<LoadBalancer>) -> Self {
+        Self { load_balancers, ..Self::default() }
     }
 
     /// All addresses of one family, in the order given.
@@ -122,6 +136,18 @@ impl Target {
             if lb.weight == Some(0) {
                 return Err(shape(&at("weight"), "a weight is at least 1".into()));
             }
+            if self.failover.is_none() {
+                // What nobody would look at is refused: an ignored weight looks like a working one.
+                let ignored = [
+                    ("weight", lb.weight.is_some()),
+                    ("country", !lb.country.is_empty()),
+                    ("continent", !lb.continent.is_empty()),
+                ];
+                if let Some((field, _)) = ignored.iter().find(|(_, given)| *given) {
+                    let detail = "only a failover policy uses it; give failover.strategy".to_owned();
+                    return Err(TargetError { code: "field-unused", ..shape(&at(field), detail) });
+                }
+            }
             if lb.country.iter().any(|c| c.len() != 2 || !c.bytes().all(|b| b.is_ascii_uppercase())) {
                 return Err(shape(&at("country"), "two upper-case letters each (ISO 3166)".into()));
             }
@@ -144,12 +170,27 @@ mod tests {
 
     #[test]
     fn none_and_twice_are_refused() {
-        assert_eq!(
-            Target { load_balancers: vec![] }.validate(&[]).unwrap_err().code,
-            "missing-load-balancer"
-        );
+        assert_eq!(Target::default().validate(&[]).unwrap_err().code, "missing-load-balancer");
         let mut twice = Target::single("8.8.8.8".parse().unwrap());
         twice.load_balancers.push(twice.load_balancers[0].clone());
         assert_eq!(twice.validate(&[]).unwrap_err().code, "invalid-target");
+    }
+
+    #[test]
+    fn a_weight_without_a_policy_is_refused() {
+        let mut target = Target::single("8.8.8.8".parse().unwrap());
+        target.load_balancers[0].weight = Some(3);
+        let error = target.validate(&[]).unwrap_err();
+        assert_eq!((error.code, error.field.as_str()), ("field-unused", "loadBalancers[0].weight"));
+        target.failover = Some(FailoverSpec::default());
+        assert!(target.validate(&[]).is_ok());
+    }
+
+    #[test]
+    fn a_stored_target_from_before_policies_reads_back() {
+        let text = r#"{"loadBalancers":[{"ipv4":"8.8.8.8"}]}"#;
+        let target: Target = serde_json::from_str(text).unwrap();
+        assert_eq!(target, Target::single("8.8.8.8".parse().unwrap()));
+        assert_eq!(serde_json::to_string(&target).unwrap(), text);
     }
 }

@@ -1,10 +1,10 @@
 //! Asking real nameservers.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
-use pdm_model::{DsRecord, NotProved, Proof, RRset, Timestamp, Ttl, ZoneName};
+use pdm_model::{DsRecord, NotProved, Possible, Proof, RRset, RecordType, Timestamp, Ttl, ZoneName};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -30,8 +30,10 @@ pub struct ProofRequest {
     pub anchor: BTreeSet<DsRecord>,
     /// A word for the receipt.
     pub anchor_name: String,
-    /// RRsets that must be answered exactly, apex NS included.
+    /// RRsets that must be answered exactly, apex NS included; LUA RRsets as `possible` says.
     pub desired: Vec<RRset>,
+    /// What the LUA RRsets may answer, by the type that they make.
+    pub possible: Vec<Possible>,
     /// The DS set that must be answered.
     pub ds: BTreeSet<DsRecord>,
     /// The MNAME and RNAME that the SOA must carry, dotted; none to accept any.
@@ -48,6 +50,16 @@ pub struct ProofRequest {
     pub private_view: bool,
     /// The store's time.
     pub now: Timestamp,
+}
+
+/// What one server answers for the addresses of one name, asked several times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressesSeen {
+    /// Who.
+    pub server: Server,
+    /// The addresses of each answer by type; none when some question had no authoritative answer. A denial is an
+    /// empty set.
+    pub answers: Option<BTreeMap<RecordType, Vec<BTreeSet<IpAddr>>>>,
 }
 
 /// What one server answers for a zone's keys and delegation.
@@ -77,6 +89,14 @@ pub trait DnsProbe: Send + Sync {
     async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen>;
     /// Ask every server for the DS RRset of `zone`.
     async fn ds(&self, zone: &ZoneName, servers: &[Server]) -> Vec<DsSeen>;
+    /// Ask every server so many times for the addresses of a name (dotted).
+    async fn addresses(
+        &self,
+        name: &str,
+        types: &[RecordType],
+        times: usize,
+        servers: &[Server],
+    ) -> Vec<AddressesSeen>;
     /// Ask every server everything, over UDP and TCP, with DO, and validate.
     async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault>;
 }

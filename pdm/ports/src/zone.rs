@@ -84,6 +84,25 @@ pub enum Created {
     Exists,
 }
 
+/// How the servers compute LUA records, over all instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LuaServer {
+    /// The oldest version among them.
+    pub version: String,
+    /// Every instance computes LUA records.
+    pub enabled: bool,
+    /// Every instance takes LUA records in its API.
+    pub writable: bool,
+    /// Every instance launches the geoip backend with a database.
+    pub geoip: bool,
+    /// Seconds between two rounds of health checks; the longest among them.
+    pub interval: u16,
+    /// Seconds that checks go on after the last question; the longest among them.
+    pub expire: u32,
+    /// How many instances there are.
+    pub instances: u32,
+}
+
 /// The servers that carry our zones. Calls are idempotent where their names say `ensure` or `remove`.
 #[async_trait]
 pub trait ZoneBackend: Send + Sync {
@@ -103,6 +122,8 @@ pub trait ZoneBackend: Send + Sync {
     async fn list_zones(&self) -> Result<Vec<ZoneSummary>, Fault>;
     /// Drop the answers that every instance remembers for a name and everything below it.
     async fn flush(&self, name: &ZoneName) -> Result<(), Fault>;
+    /// How the instances compute LUA records, by their own settings.
+    async fn lua_server(&self) -> Result<LuaServer, Fault>;
     /// Whether every instance answers its API, and with which version.
     async fn health(&self) -> Result<String, Fault>;
 }

@@ -57,6 +57,14 @@ impl Answer {
         Ok(answer)
     }
 
+    /// Add what goes on although it was asked to end.
+    pub fn warning(mut self, text: Option<String>) -> Self {
+        if let (Some(text), Some(body)) = (text, self.kept.body.as_object_mut()) {
+            body.insert("warnings".to_owned(), vec![text].into());
+        }
+        self
+    }
+
     /// What the store remembers: everything but the token.
     pub fn to_remember(&self) -> (u16, Value) {
         let mut kept = self.kept.clone();

@@ -4,9 +4,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{
-    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend, freeze,
-    healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry,
-    suspend, target, thaw, validate,
+    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend,
+    failover, freeze, healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve,
+    resume, retry, suspend, target, thaw, validate,
 };
 
 #[derive(OpenApi)]
@@ -17,7 +17,8 @@ use crate::routes::{
     ),
     paths(
         check::handler, reserve::handler, extend::handler, commit::handler, release::handler, allocations::handler,
-        allocation::handler, credential::handler, registrars::validate, target::handler, suspend::handler, resume::handler, owner::handler, operation::handler,
+        allocation::handler, credential::handler, registrars::validate, target::handler, failover::status, failover::rehearsal, failover::drain,
+        suspend::handler, resume::handler, owner::handler, operation::handler,
         events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, freeze::handler,
         thaw::handler, audit_log::handler, healthz::handler, readyz::handler, metrics::handler, file::handler,
         older::check::handler, older::reserve::handler, older::commit::handler, older::release::handler,

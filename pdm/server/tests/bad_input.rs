@@ -83,7 +83,10 @@ async fn a_typing_mistake_in_a_commit_never_bricks_a_name() {
     let mut failover = body(json!([{"ipv4": "8.8.8.8"}]));
     failover["failover"] = json!({"mode": "x"});
     let reply = bench.ask("POST", "/v1/commit", Ask::by("admin").json(&failover)).await;
-    assert_eq!((reply.code(), &reply.json["field"]), ("invalid-target", &json!("failover")));
+    assert_eq!(reply.code(), "invalid-body");
+    failover["failover"] = json!({"strategy": "x"});
+    let reply = bench.ask("POST", "/v1/commit", Ask::by("admin").json(&failover)).await;
+    assert_eq!((reply.code(), &reply.json["field"]), ("invalid-strategy", &json!("failover.strategy")));
     let mut registrar = body(json!([{"ipv4": "8.8.8.8"}]));
     for (given, field) in
         [(json!({"id": "ovh"}), Value::Null), (json!({"id": "ovh", "credential": {}}), json!("registrar"))]

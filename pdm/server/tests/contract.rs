@@ -205,3 +205,49 @@ async fn a_client_that_asks_too_often_waits() {
     assert_eq!(reply.headers["retry-after"], "1");
     assert_eq!(bench.ask("GET", &path, Ask::by("wizard")).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_policy_is_kept_with_its_defaults_rehearsed_and_forced() {
+    let bench = Bench::new();
+    let token = bench.reserve("omantel").await;
+    let mut body = commit_body(&token);
+    body["loadBalancers"] =
+        json!([{"region": "fsn", "ipv4": "8.8.8.8"}, {"region": "nbg", "ipv4": "8.8.4.4"}]);
+    body["failover"] = json!({"strategy": "ordered"});
+    assert_eq!(bench.ask("POST", "/v1/commit", Ask::by("admin").json(&body)).await.status, 202);
+    bench.store.end(FQDN, Phase::Active);
+    let path = format!("/v1/allocations/{FQDN}");
+    let shown = bench.ask("GET", &path, Ask::by("auditor")).await.json;
+    assert_eq!(shown["failover"]["check"], json!({"type": "tcp", "port": 443, "timeout": 2, "failures": 1}));
+    assert_eq!(shown["loadBalancers"], body["loadBalancers"]);
+
+    let status = bench.ask("GET", &format!("{path}/failover"), Ask::by("auditor")).await.json;
+    assert_eq!((&status["state"]["reason"], &status["bounds"]["clients"]), (&json!("no-answer"), &json!(12)));
+    let rehearsal = format!("{path}/failover/rehearsal?down=");
+    let then = bench.ask("GET", &format!("{rehearsal}fsn"), Ask::by("auditor")).await.json;
+    assert_eq!(
+        (&then["before"][0]["answer"], &then["after"][0]["answer"]),
+        (&json!("8.8.8.8"), &json!("8.8.4.4"))
+    );
+    let reply = bench.ask("GET", &format!("{rehearsal}hel"), Ask::by("auditor")).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (422, "unknown-region"));
+
+    let drain = json!({"region": "fsn", "force": "down", "seconds": 60});
+    let forced = |by| {
+        bench.ask("POST", "/v1/allocations/omantel.omani.works/failover/drain", Ask::by(by).json(&drain))
+    };
+    assert_eq!(forced("auditor").await.status, 403);
+    assert_eq!(forced("provisioner-other").await.status, 404, "a name of somebody else's");
+    assert_eq!(forced("admin").await.status, 202);
+    let shown = bench.ask("GET", &path, Ask::by("auditor")).await.json;
+    assert_eq!(
+        (&shown["drains"][0]["region"], &shown["drains"][0]["by"]),
+        (&json!("fsn"), &json!("token:admin"))
+    );
+
+    let token = bench.reserve("plain").await;
+    let plain = json!({"fqdn": "plain.omani.works", "reservationToken": token, "loadBalancers": [{"ipv4": "8.8.8.8"}]});
+    assert_eq!(bench.ask("POST", "/v1/commit", Ask::by("admin").json(&plain)).await.status, 202);
+    let reply = bench.ask("GET", "/v1/allocations/plain.omani.works/failover", Ask::by("admin")).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (409, "no-failover"));
+}

@@ -11,11 +11,13 @@
 //! chaos     a proxy: down, slow, 500, lost replies  http      the client of /v1 and of the older paths
 //! dns       dig and delv                            daemon    `pdm serve` and `pdm up`
 //! story     one line per verb                       client    a client that repeats until it is answered
+//! backends  HTTP servers that behave badly on demand
 //! world     all of it, put together                 truth     is what is there what should be there?
 //! primary   BIND and Knot that take dynamic updates
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a harness that cannot go on ends the test
 
+pub mod backends;
 pub mod chaos;
 pub mod child;
 pub mod client;

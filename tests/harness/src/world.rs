@@ -11,7 +11,7 @@ use crate::daemon::{Daemon, verb};
 use crate::http::Api;
 use crate::net;
 use crate::postgres::Postgres;
-use crate::powerdns::{API_KEY, Backend, Caches, PowerDns};
+use crate::powerdns::{API_KEY, Backend, Caches, PowerDns, Setup};
 use crate::until;
 
 /// The pool of every test.
@@ -38,6 +38,7 @@ pub struct Plan {
     replicas: usize,
     ttl: u32,
     pool: Vec<String>,
+    settings: Vec<(String, String)>,
     sections: Vec<String>,
     trusted: bool,
     powerdns_down: bool,
@@ -58,6 +59,7 @@ impl Plan {
                 "withdrawals_per_hour = 100000".into(),
                 "allow_addresses = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"203.0.113.0/24\", \"2001:db8::/32\"]".into(),
             ],
+            settings: Vec::new(),
             sections: Vec::new(),
             trusted: false,
             powerdns_down: false,
@@ -91,6 +93,14 @@ impl Plan {
         let key = line.split('=').next().unwrap_or("").trim().to_owned();
         self.pool.retain(|l| l.split('=').next().unwrap_or("").trim() != key);
         self.pool.push(line.to_owned());
+        self
+    }
+
+    /// A setting of every PowerDNS, in place of an earlier one of that name.
+    #[must_use]
+    pub fn powerdns(mut self, name: &str, value: &str) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -141,7 +151,11 @@ impl Plan {
                 }
                 (_, _) => Backend::Sqlite,
             };
-            let mut one = PowerDns::start(backend, self.caches).await;
+            let ip = net::address();
+            let more = self.settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+            let (dns, http) = (net::port(ip), net::port(ip));
+            let setup = Setup { backend, caches: self.caches, dns, http, more, env: Vec::new() };
+            let mut one = PowerDns::start_with(setup).await;
             proxies.push(Chaos::start(one.http()).await);
             if self.powerdns_down {
                 one.stop().await;

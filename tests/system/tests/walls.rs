@@ -11,7 +11,17 @@ type Graph = BTreeMap<String, BTreeSet<String>>;
 const WALLS: &[(&str, &[&str], &str)] = &[
     (
         "pdm-model",
-        &["tokio", "sqlx", "reqwest", "rand", "getrandom", "axum", "pdm-ports", "pdm-engine"],
+        &[
+            "tokio",
+            "sqlx",
+            "reqwest",
+            "rand",
+            "getrandom",
+            "axum",
+            "pdm-ports",
+            "pdm-engine",
+            "pdm-lua-records",
+        ],
         "pure",
     ),
     ("pdm-dnssec", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
@@ -19,7 +29,16 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ("pdm-lua-records", &["tokio", "sqlx", "reqwest", "rand", "axum", "pdm-ports", "pdm-engine"], "pure"),
     (
         "pdm-ports",
-        &["sqlx", "reqwest", "axum", "pdm-store", "pdm-powerdns", "pdm-auditor", "pdm-engine"],
+        &[
+            "sqlx",
+            "reqwest",
+            "axum",
+            "pdm-store",
+            "pdm-powerdns",
+            "pdm-auditor",
+            "pdm-engine",
+            "pdm-lua-records",
+        ],
         "a trait names no technology",
     ),
     (

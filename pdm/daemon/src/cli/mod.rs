@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod http;
+pub mod lua;
 pub mod names;
 pub mod output;
 pub mod plan;
@@ -55,6 +56,11 @@ enum Verb {
     Read(read::Verb),
     #[command(flatten)]
     Admin(admin::Verb),
+    /// Failover policies: explain a file, see what nameservers answer, force a region up or down.
+    #[command(subcommand)]
+    Lua(lua::Verb),
+    /// What clients would get, and when, if regions went down. Nothing is touched.
+    Rehearse(lua::Rehearse),
     /// Bearer tokens: create, list, revoke (in the token file, without the daemon).
     #[command(subcommand)]
     Token(token::Verb),
@@ -85,6 +91,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Names(verb) => names::run(verb, &client()?).await,
         Verb::Read(verb) => read::run(verb, &client()?).await,
         Verb::Admin(verb) => admin::run(verb, &client()?).await,
+        Verb::Lua(verb) => lua::run(verb, cli.output, client).await,
+        Verb::Rehearse(verb) => lua::rehearse(verb, &client()?).await,
         Verb::Token(verb) => token::run(verb, cli.output),
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Config(verb) => settings::run(verb),
@@ -121,6 +129,13 @@ mod tests {
             "pdm commit a.b.c --token t --ipv4 192.0.2.1 --ipv6 2001:db8::1 --wait 60",
             "pdm commit a.b.c --token t --ipv4 192.0.2.1 --wait",
             "pdm target a.b.c --ipv4 192.0.2.1",
+            "pdm commit a.b.c --token t --policy p.json",
+            "pdm target a.b.c --policy p.json --wait",
+            "pdm lua explain --file p.json --powerdns 5.1.0 --geoip",
+            "pdm lua status a.b.c",
+            "pdm lua drain a.b.c --region fsn --down --for 2h",
+            "pdm lua drain a.b.c --region fsn --auto",
+            "pdm rehearse a.b.c --down fsn --down nbg",
             "pdm release a.b.c --wait",
             "pdm get a.b.c",
             "pdm list --pool b.c --phase active --owner o",
@@ -160,6 +175,12 @@ mod tests {
             "pdm reserve",
             "pdm serve",
             "pdm commit a.b --token t --ipv4 999.1.1.1",
+            "pdm commit a.b.c --token t --ipv4 192.0.2.1 --policy p.json",
+            "pdm lua drain a.b.c --region fsn --down",
+            "pdm lua drain a.b.c --region fsn --for 2h",
+            "pdm lua drain a.b.c --region fsn --auto --for 2h",
+            "pdm lua drain a.b.c --region fsn --up --down --for 2h",
+            "pdm rehearse a.b.c",
         ] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }

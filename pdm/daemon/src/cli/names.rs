@@ -1,6 +1,7 @@
 //! The life of a name: check, reserve, extend, commit, target, release.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -55,6 +56,9 @@ pub struct Addresses {
     /// IPv6 address of a load balancer; repeat for several.
     #[arg(long)]
     ipv6: Vec<Ipv6Addr>,
+    /// JSON with loadBalancers and failover; see `pdm lua explain`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ipv4", "ipv6"])]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -108,16 +112,14 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
             show(client, client.call(Method::POST, &["reserve", "extend"], &body).await?.body)
         }
         Verb::Commit(commit) => {
-            let body = json!({
-                "fqdn": commit.held.fqdn,
-                "reservationToken": commit.held.token,
-                "loadBalancers": load_balancers(&commit.addresses),
-            });
+            let mut body = target_body(&commit.addresses)?;
+            body["fqdn"] = commit.held.fqdn.as_str().into();
+            body["reservationToken"] = commit.held.token.as_str().into();
             let answer = client.call(Method::POST, &["commit"], &body).await?;
             settle(client, &commit.held.fqdn, answer, &commit.waiting).await
         }
         Verb::Target(target) => {
-            let body = json!({ "loadBalancers": load_balancers(&target.addresses) });
+            let body = target_body(&target.addresses)?;
             let answer = client.call(Method::PUT, &["allocations", &target.fqdn, "target"], &body).await?;
             settle(client, &target.fqdn, answer, &target.waiting).await
         }
@@ -128,6 +130,19 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
             settle(client, &release.fqdn, answer, &release.waiting).await
         }
     }
+}
+
+/// The target as it was typed, or as the file has it.
+fn target_body(addresses: &Addresses) -> Result<Value, Failure> {
+    let Some(path) = &addresses.policy else {
+        return Ok(json!({ "loadBalancers": load_balancers(addresses) }));
+    };
+    let shown = path.display();
+    let told =
+        std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("cannot read {shown}: {e}")))?;
+    let body: Value =
+        serde_json::from_str(&told).map_err(|e| Failure::Usage(format!("{shown} is not JSON: {e}")))?;
+    if body.is_object() { Ok(body) } else { Err(Failure::Usage(format!("{shown} is not a JSON object"))) }
 }
 
 /// The first v4 address goes with the first v6 address: one load balancer with both.
@@ -193,8 +208,16 @@ async fn reserve(client: &Client, fqdn: &str, owner: Option<String>) -> Result<(
 }
 
 /// After a call that opens an operation: watch it when asked to, then show the name.
-async fn settle(client: &Client, fqdn: &str, answer: Answer, waiting: &Waiting) -> Result<(), Failure> {
+pub(super) async fn settle(
+    client: &Client,
+    fqdn: &str,
+    answer: Answer,
+    waiting: &Waiting,
+) -> Result<(), Failure> {
     let id = operation_id(&answer.body);
+    for warning in answer.body.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        eprintln!("warning: {}", text(warning, ""));
+    }
     let (Some(seconds), Some(id)) = (waiting.wait, &id) else {
         show(client, answer.body)?;
         if answer.status == 202
@@ -244,6 +267,7 @@ mod tests {
         let addresses = Addresses {
             ipv4: vec!["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()],
             ipv6: vec!["2001:db8::1".parse().unwrap()],
+            policy: None,
         };
         let expected = json!([{ "ipv4": "192.0.2.1", "ipv6": "2001:db8::1" }, { "ipv4": "192.0.2.2" }]);
         assert_eq!(Value::from(load_balancers(&addresses)), expected);

@@ -38,6 +38,12 @@ pub struct Up {
     /// Lower every TTL, so that waits are short in a demonstration.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     ttl: Option<u32>,
+    /// Failover policies may fetch URLs, not only open TCP connections.
+    #[arg(long)]
+    allow_http_checks: bool,
+    /// Seconds between two rounds of health checks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    check_interval: u16,
     /// First put back what only the DNS remembers (the store was restored from an older copy).
     #[arg(long)]
     recover: bool,
@@ -80,6 +86,8 @@ pub async fn up(up: Up) -> Result<(), Failure> {
         pools: up.pool,
         allow_addresses: up.allow_addresses,
         ttl: up.ttl,
+        allow_http_checks: up.allow_http_checks,
+        check_interval: up.check_interval,
     };
     telemetry::start(&embedded::log());
     let stop = compose::stop_on_signals()?;

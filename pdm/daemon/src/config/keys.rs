@@ -195,6 +195,7 @@ keys! {
         "quarantine" Time, may, "\"200d\"", "", "how long a released name is kept from other owners";
         "quota" Count, may, "0", "", "live names an owner may have; 0 is no limit";
         "allow_addresses" Networks, may, "[]", "[\"10.20.0.0/16\"]", "special ranges that load balancers may use";
+        "allow_http_checks" Flag, may, "false", "", "whether failover policies may fetch URLs; such checks follow redirects past any address filter";
         "reserved" Words, may, "[]", "[\"intranet\"]", "labels kept besides the built-in list";
         "protected" Words, may, "[]", "[\"openova\"]", "brands that nobody may imitate";
         "withdrawals_per_hour" Count, may, "10", "", "releases an hour beyond which only an admin may go on";
@@ -235,6 +236,7 @@ keys! {
         "lease" Time, may, "\"30s\"", "", "how long an operation is held; a PowerDNS call may take less than a third of it";
         "poll" Time, may, "\"1s\"", "", "time between two looks for work that another replica left";
         "sweep" Time, may, "\"30s\"", "", "time between two looks for drift";
+        "failover_look" Time, may, "\"5s\"", "", "time between two looks at what nameservers answer for failover policies";
         "proof_age" Time, may, "\"1h\"", "", "age at which a proof is taken again";
     }
     "limits" {

@@ -168,6 +168,8 @@ pub struct Worker {
     pub poll: Duration,
     /// Between two looks for drift.
     pub sweep: Duration,
+    /// Between two looks at failover policies.
+    pub failover_look: Duration,
     /// Age at which a proof is taken again.
     pub proof_age: Duration,
 }
@@ -180,6 +182,7 @@ impl Default for Worker {
             lease: seconds(30),
             poll: seconds(1),
             sweep: seconds(30),
+            failover_look: seconds(5),
             proof_age: seconds(3600),
         }
     }

@@ -231,6 +231,7 @@ fn pool(mut r: Reader<'_>) -> Option<Pool> {
     let quarantine = r.get("quarantine", value::time);
     let quota = r.get("quota", value::count);
     let allow_addresses = r.get("allow_addresses", value::networks);
+    let allow_http_checks = r.get("allow_http_checks", value::flag);
     let reserved = r.get("reserved", value::words);
     let protected = r.get("protected", value::words);
     let withdrawals_per_hour = r.get("withdrawals_per_hour", value::count);
@@ -242,6 +243,7 @@ fn pool(mut r: Reader<'_>) -> Option<Pool> {
         quarantine: quarantine?,
         quota: quota?,
         allow_addresses: allow_addresses?,
+        allow_http_checks: allow_http_checks?,
         reserved: reserved?,
         protected: protected?,
         withdrawals_per_hour: withdrawals_per_hour?,
@@ -340,7 +342,10 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
     let parallel = r.get("parallel", value::count);
     let mut time = |name| r.get(name, value::time);
     let (lease, poll, sweep, proof_age) = (time("lease"), time("poll"), time("sweep"), time("proof_age"));
-    for (name, given) in [("lease", lease), ("poll", poll), ("sweep", sweep)] {
+    let failover_look = time("failover_look");
+    for (name, given) in
+        [("lease", lease), ("poll", poll), ("sweep", sweep), ("failover_look", failover_look)]
+    {
         if given.is_some_and(|t| t.is_zero()) {
             r.problem(name, "this must be longer than nothing");
         }
@@ -349,7 +354,14 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
         r.problem("parallel", "at least 1 is needed");
     }
     let parallel = usize::try_from(parallel?).ok()?;
-    Some(Worker { parallel, lease: lease?, poll: poll?, sweep: sweep?, proof_age: proof_age? })
+    Some(Worker {
+        parallel,
+        lease: lease?,
+        poll: poll?,
+        sweep: sweep?,
+        failover_look: failover_look?,
+        proof_age: proof_age?,
+    })
 }
 
 fn limits(mut r: Reader<'_>) -> Option<Limits> {

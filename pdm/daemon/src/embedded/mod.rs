@@ -36,6 +36,10 @@ pub struct Wish {
     pub allow_addresses: Vec<IpNet>,
     /// Lowers every TTL.
     pub ttl: Option<u32>,
+    /// Failover policies may fetch URLs.
+    pub allow_http_checks: bool,
+    /// Seconds between two rounds of health checks.
+    pub check_interval: u16,
 }
 
 /// The embedded set-up while it runs. Dropping it ends the child.
@@ -72,6 +76,7 @@ pub async fn start(mut wish: Wish) -> Result<Embedded, Failure> {
         nameserver: config.dns.nameservers.first(),
         hostmaster: &config.dns.hostmaster,
         minimum: config.pools.first().map_or(300, |p| p.ttls.negative.seconds()),
+        check_interval: wish.check_interval,
     });
     state.write_private("pdns/pdns.conf", conf.as_bytes())?;
     let child = Child::start(&state.pdns_dir(), &state.path("pdns.log"))?;
@@ -100,7 +105,11 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
     let documentation = DOCUMENTATION_RANGES.iter().filter_map(|range| range.parse().ok());
     let allowed: Vec<IpNet> = documentation.chain(wish.allow_addresses.iter().copied()).collect();
     let pool = |domain: &ZoneName| {
-        let mut pool = Pool { allow_addresses: allowed.clone(), ..Pool::new(domain.clone()) };
+        let mut pool = Pool {
+            allow_addresses: allowed.clone(),
+            allow_http_checks: wish.allow_http_checks,
+            ..Pool::new(domain.clone())
+        };
         if let Some(seconds) = wish.ttl {
             let ttl = Ttl::new(seconds);
             pool.ttls = Ttls { address: ttl, apex_ns: ttl, parent_ns: ttl, parent_ds: ttl, negative: ttl };

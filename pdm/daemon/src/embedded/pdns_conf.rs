@@ -28,6 +28,8 @@ pub struct Conf<'a> {
     pub hostmaster: &'a ZoneName,
     /// Their MINIMUM.
     pub minimum: u32,
+    /// Seconds between two rounds of health checks.
+    pub check_interval: u16,
 }
 
 /// The file's text.
@@ -60,6 +62,7 @@ pub fn render(conf: &Conf<'_>) -> String {
     // Every proof asks over TCP too, and the default of 20 connections would refuse some.
     set("max-tcp-connections", "200");
     set("enable-lua-records", "shared");
+    set("lua-health-checks-interval", &conf.check_interval.to_string());
     if (major, minor) >= (5, 1) {
         // Unknown, and fatal, before.
         set("enable-lua-record-updates", "yes");
@@ -99,6 +102,7 @@ mod tests {
                 nameserver: Some(&name),
                 hostmaster: &name,
                 minimum: 300,
+                check_interval: 5,
             })
         };
         assert!(!conf((4, 7)).contains("enable-lua-record-updates"));

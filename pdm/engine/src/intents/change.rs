@@ -9,8 +9,8 @@ use super::{Accepted, IntentError};
 use crate::caller::{Caller, Right, valid_owner};
 use crate::engine::Engine;
 
-/// What changes about the desired state; `None` when it is so already.
-type Edit = Box<dyn Fn(&mut Allocation) -> bool + Send + Sync>;
+/// What changes about the desired state; false when it is so already.
+pub(crate) type Edit = Box<dyn Fn(&mut Allocation, &Facts) -> Result<bool, Refusal> + Send + Sync>;
 
 impl Engine {
     /// Point the six names elsewhere.
@@ -26,13 +26,14 @@ impl Engine {
         caller.must(Right::Commit)?;
         let (name, _) = super::parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;
-        let allowed = &self.settings.rules(&before)?.allow_addresses;
-        target.validate(allowed).map_err(|e| Refusal::new(e.code, e.detail).field(e.field))?;
+        let rules = self.settings.rules(&before)?;
+        let target = self.admit_target(&name, rules, target).await?;
         let detail = serde_json::to_string(&target).unwrap_or_default();
-        let edit: Edit = Box::new(move |a| {
+        let edit: Edit = Box::new(move |a, _| {
+            let target = super::drain::carried_over(a.target.as_ref(), target.clone());
             let differs = a.target.as_ref() != Some(&target);
-            a.target = Some(target.clone());
-            differs
+            a.target = Some(target);
+            Ok(differs)
         });
         self.change(caller, &before, "target", detail, edit).await
     }
@@ -55,7 +56,7 @@ impl Engine {
         }
         let before = self.visible(caller, &name).await?;
         let kept = reason.clone();
-        let edit: Edit = Box::new(move |a| a.suspended.replace(kept.clone()).is_none());
+        let edit: Edit = Box::new(move |a, _| Ok(a.suspended.replace(kept.clone()).is_none()));
         self.change(caller, &before, "suspend", reason, edit).await
     }
 
@@ -67,11 +68,11 @@ impl Engine {
         caller.must(Right::Administer)?;
         let (name, _) = super::parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;
-        let edit: Edit = Box::new(|a| a.suspended.take().is_some());
+        let edit: Edit = Box::new(|a, _| Ok(a.suspended.take().is_some()));
         self.change(caller, &before, "resume", String::new(), edit).await
     }
 
-    async fn change(
+    pub(crate) async fn change(
         self: &Arc<Self>,
         caller: &Caller,
         before: &Allocation,
@@ -85,7 +86,7 @@ impl Engine {
         let decision = Arc::new(move |facts: &Facts| {
             let mut live = super::same(facts, &id)?;
             live.phase = super::moved(&live, Event::Change)?;
-            if !edit(&mut live) {
+            if !edit(&mut live, facts)? {
                 return Ok(Write::default());
             }
             live.generation += 1;

@@ -32,8 +32,8 @@ impl Engine {
             None => self.visible(caller, &name).await?,
         };
         super::must_fit(self.tokens.fits(&before.id, token))?;
-        let allowed = &self.settings.rules(&before)?.allow_addresses;
-        target.validate(allowed).map_err(|e| Refusal::new(e.code, e.detail).field(e.field))?;
+        let rules = self.settings.rules(&before)?;
+        let target = self.admit_target(&name, rules, target).await?;
         let brought = match (claim, registrar) {
             (Some(claim), registrar) => Some(self.bring(claim, registrar).await?),
             (None, Some(_)) if before.mode == Mode::Pool => {

@@ -8,6 +8,8 @@ pub mod check;
 pub mod claim;
 pub mod commit;
 pub mod credential;
+pub mod drain;
+pub mod failover;
 pub mod read;
 pub mod release;
 pub mod reserve;

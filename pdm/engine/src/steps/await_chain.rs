@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pdm_lua_records::possible;
 use pdm_model::{
     Allocation, ConditionKind, DsRecord, Event, NotProved, Parent, Proof, Status, StepKind, Transport, Who,
     ZoneName,
@@ -117,12 +118,16 @@ impl Engine {
                 Err(why) => return Ok(Err(why)),
             },
         };
+        let policy = self.policy(allocation)?;
+        let possible =
+            policy.iter().flat_map(|p| p.record_types().into_iter().map(|t| possible(p, t))).collect();
         let request = ProofRequest {
             zone: allocation.fqdn.clone(),
             parent: rest.parent,
             anchor: rest.anchor,
             anchor_name: rest.name,
-            desired: self.desired(allocation),
+            desired: self.desired_now(allocation).await?,
+            possible,
             ds: allocation.observed.ds.iter().cloned().collect(),
             soa: Some(self.settings.soa.clone()),
             random_label: format!("pdm-{}", Uuid::new_v4().simple()),

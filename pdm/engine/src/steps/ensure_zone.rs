@@ -4,7 +4,7 @@
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
 use pdm_model::canonical::diff;
-use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status};
+use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind};
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
 use pdm_ports::{Class, Fault};
 use serde_json::json;
@@ -20,7 +20,12 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
         owner: work.allocation.owner.clone(),
         generation: work.operation.generation,
     };
-    let desired = work.engine.desired(&work.allocation);
+    if work.operation.steps.iter().any(|s| s.kind == StepKind::EnsureZone && s.attempts > 0) {
+        // What the servers told may be what stood in the way; they are asked anew.
+        work.engine.forget_lua_server().await;
+    }
+    work.engine.must_compute(&work.allocation).await?;
+    let desired = work.engine.desired_now(&work.allocation).await?;
     // A first commit usually finds nothing: creating is then one call, and its answer is the observation.
     let first = work.operation.kind == OperationKind::Commit && work.allocation.observed.ds.is_empty();
     let mut wrote = "nothing";

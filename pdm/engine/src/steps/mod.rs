@@ -2,6 +2,7 @@
 
 pub(crate) mod await_chain;
 mod await_ds_gone;
+mod ensure_failover;
 mod ensure_parent;
 mod ensure_zone;
 mod foreign;
@@ -23,6 +24,7 @@ pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Faul
         StepKind::EnsureZone => ensure_zone::run(work).await,
         StepKind::EnsureParentNs => ensure_parent::ns(work).await,
         StepKind::EnsureParentDs => ensure_parent::ds(work).await,
+        StepKind::EnsureFailover => ensure_failover::run(work).await,
         StepKind::AwaitChain => await_chain::run(work).await,
         StepKind::WithdrawParentDs => withdraw_ds::all(work).await,
         StepKind::AwaitDsGone => await_ds_gone::run(work).await,

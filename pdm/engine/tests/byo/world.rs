@@ -17,13 +17,13 @@ use pdm_model::{
     Delegation, DsRecord, Mode, NotProved, Operation, OperationState, Phase, Pool, Proof, RRset, RecordType,
     Target, Timestamp, Ttl, Ttls, ZoneName,
 };
-use pdm_ports::probe::{DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server};
 use pdm_ports::registrar::{
     Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
-use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
 use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_store::SqlStore;
 use tokio::sync::watch;
@@ -210,6 +210,9 @@ impl ZoneBackend for Net {
     async fn flush(&self, _: &ZoneName) -> Result<(), Fault> {
         Ok(())
     }
+    async fn lua_server(&self) -> Result<LuaServer, Fault> {
+        Err(Fault::transient("not-asked", "no policy is told here"))
+    }
     async fn health(&self) -> Result<String, Fault> {
         Ok("well".to_owned())
     }
@@ -250,6 +253,9 @@ impl DnsProbe for Net {
         Vec::new()
     }
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
+        Vec::new()
+    }
+    async fn addresses(&self, _: &str, _: &[RecordType], _: usize, _: &[Server]) -> Vec<AddressesSeen> {
         Vec::new()
     }
     async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
@@ -408,6 +414,7 @@ fn settings() -> Settings {
         lease: Duration::from_secs(30),
         poll: Duration::from_millis(50),
         sweep: Duration::from_secs(3600),
+        failover_look: Duration::from_secs(3600),
         proof_age: Duration::from_secs(3600),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod credential;
 pub(crate) mod document;
 pub(crate) mod events;
 pub(crate) mod extend;
+pub(crate) mod failover;
 pub(crate) mod freeze;
 pub(crate) mod healthz;
 pub(crate) mod metrics;
@@ -57,6 +58,9 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/v1/allocations/{fqdn}", get(allocation::handler)),
         row("PUT", "/v1/allocations/{fqdn}/target", put(target::handler)),
         row("PUT", "/v1/allocations/{fqdn}/credential", put(credential::handler)),
+        row("GET", "/v1/allocations/{fqdn}/failover", get(failover::status)),
+        row("GET", "/v1/allocations/{fqdn}/failover/rehearsal", get(failover::rehearsal)),
+        row("POST", "/v1/allocations/{fqdn}/failover/drain", post(failover::drain)),
         row("POST", "/v1/allocations/{fqdn}/suspend", post(suspend::handler)),
         row("POST", "/v1/allocations/{fqdn}/resume", post(resume::handler)),
         row("POST", "/v1/allocations/{fqdn}/owner", post(owner::handler)),

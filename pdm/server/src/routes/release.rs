@@ -34,7 +34,8 @@ pub(crate) async fn handler(State(state): State<S>, change: Change<ReleaseBody>)
             shared.engine().give_credential(&caller, &fqdn, registrar).await?;
         }
         let accepted = shared.engine().release(&caller, &fqdn, reservation_token.as_deref()).await?;
-        Answer::of(&settle(&shared, accepted, wait).await?)
+        let warning = shared.engine().checks_that_go_on(&accepted.allocation);
+        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warning(warning))
     })
     .await
 }

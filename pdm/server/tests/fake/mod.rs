@@ -23,9 +23,9 @@ use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
 use pdm_ports::parent::DelegationChange;
-use pdm_ports::probe::{DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
-use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
 use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend};
 use pdm_server::edge::Peer;
 use pdm_server::{App, Authenticator, Limits, Presented, TrustedNetwork, TrustedNetworks};
@@ -65,6 +65,9 @@ impl ZoneBackend for Nothing {
     async fn flush(&self, _: &ZoneName) -> Result<(), Fault> {
         down()
     }
+    async fn lua_server(&self) -> Result<LuaServer, Fault> {
+        down()
+    }
     async fn health(&self) -> Result<String, Fault> {
         down()
     }
@@ -101,6 +104,9 @@ impl DnsProbe for Nothing {
         Vec::new()
     }
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
+        Vec::new()
+    }
+    async fn addresses(&self, _: &str, _: &[RecordType], _: usize, _: &[Server]) -> Vec<AddressesSeen> {
         Vec::new()
     }
     async fn prove(&self, _: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
@@ -159,6 +165,7 @@ pub fn settings() -> Settings {
         poll: Duration::from_secs(1),
         sweep: Duration::from_secs(30),
         proof_age: Duration::from_secs(3600),
+        failover_look: Duration::from_secs(5),
     }
 }
 

@@ -1,0 +1,248 @@
+//! One nameserver's answer judged by the policy, and all of them together. Pure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use pdm_lua_records::{Failover, RecordType, possible};
+use pdm_model::{Opinion, Status, Timestamp, Verdict};
+use pdm_ports::AddressesSeen;
+
+/// Looks in a row without an address before a policy that picks at random is taken not to give it any more.
+const LOOKS_MISSED: u8 = 3;
+
+/// What `seen` says now, after what was thought before.
+pub(crate) fn opinion(
+    policy: &Failover,
+    before: Option<&Opinion>,
+    seen: &AddressesSeen,
+    now: Timestamp,
+) -> Opinion {
+    let (server, names) = (seen.server.address.to_string(), seen.server.names.clone());
+    let fresh = Opinion {
+        server,
+        names,
+        verdict: Verdict::Silent,
+        addresses: Vec::new(),
+        since: now,
+        flips: 0,
+        missed: Vec::new(),
+    };
+    let last = before.cloned().unwrap_or(fresh);
+    let Some(answers) = &seen.answers else {
+        // What it said before is kept: it may say the same when it is back.
+        return Opinion { verdict: Verdict::Silent, missed: Vec::new(), ..last };
+    };
+    let mut verdicts = BTreeSet::new();
+    let (mut given, mut missed) = (Vec::new(), Vec::new());
+    for rtype in policy.record_types() {
+        let possible = possible(policy, rtype);
+        let sets = answers.get(&rtype.into()).map(Vec::as_slice).unwrap_or_default();
+        if sets.is_empty() || !sets.iter().all(|set| possible.admits(set)) {
+            verdicts.insert(Verdict::NotComputed.as_str());
+            continue;
+        }
+        let mut all: BTreeSet<IpAddr> = sets.iter().flatten().copied().collect();
+        if policy.picks_at_random() {
+            let counted = still_given(policy, rtype, &last, &all);
+            all.extend(counted.iter().map(|(address, _)| *address));
+            missed.extend(counted);
+        }
+        verdicts.insert(verdict(policy, rtype, &all).as_str());
+        given.extend(all);
+    }
+    let verdict = together(&verdicts);
+    if verdict == Verdict::NotComputed {
+        let changed = last.verdict != Verdict::NotComputed;
+        let since = if changed { now } else { last.since };
+        return Opinion { verdict, addresses: Vec::new(), since, missed: Vec::new(), ..last };
+    }
+    given.sort_unstable();
+    if given == last.addresses {
+        return Opinion { verdict, missed, ..last };
+    }
+    // A first answer, also after one that was not computed, is no change of mind.
+    let flips = last.flips + u64::from(!last.addresses.is_empty());
+    Opinion { verdict, addresses: given, since: now, flips, missed, ..last }
+}
+
+/// Addresses that a random policy gave before, did not give now, and has not failed to give often enough.
+fn still_given(
+    policy: &Failover,
+    rtype: RecordType,
+    last: &Opinion,
+    now: &BTreeSet<IpAddr>,
+) -> Vec<(IpAddr, u8)> {
+    let known = policy.addresses(rtype);
+    let absent = last.addresses.iter().filter(|address| known.contains(address) && !now.contains(address));
+    let counted = absent.map(|address| {
+        let before = last.missed.iter().find(|(missed, _)| missed == address).map_or(0, |(_, count)| *count);
+        (*address, before.saturating_add(1))
+    });
+    counted.filter(|(_, count)| *count < LOOKS_MISSED).collect()
+}
+
+fn verdict(policy: &Failover, rtype: RecordType, addresses: &BTreeSet<IpAddr>) -> Verdict {
+    if policy.is_preferred(rtype, addresses) {
+        Verdict::Preferred
+    } else if policy.is_all_down(rtype, addresses) {
+        Verdict::AllDown
+    } else {
+        Verdict::FailedOver
+    }
+}
+
+/// Both families; when they differ, something failed over.
+fn together(verdicts: &BTreeSet<&'static str>) -> Verdict {
+    let has = |verdict: Verdict| verdicts.contains(verdict.as_str());
+    match verdicts.len() {
+        _ if has(Verdict::NotComputed) || verdicts.is_empty() => Verdict::NotComputed,
+        1 if has(Verdict::Preferred) => Verdict::Preferred,
+        1 if has(Verdict::AllDown) => Verdict::AllDown,
+        _ => Verdict::FailedOver,
+    }
+}
+
+/// The condition `FailoverIdle`: status, reason, detail.
+pub(crate) fn overall(policy: &Failover, opinions: &[Opinion]) -> (Status, &'static str, String) {
+    let (silent, speaking): (Vec<_>, Vec<_>) = opinions.iter().partition(|o| o.verdict == Verdict::Silent);
+    let of = |verdict: Verdict| speaking.iter().filter(|o| o.verdict == verdict).collect::<Vec<_>>();
+    let not_computed = of(Verdict::NotComputed);
+    if !not_computed.is_empty() {
+        let who: Vec<_> = not_computed.iter().map(|o| o.names.join(", ")).collect();
+        let detail =
+            format!("{} gives no answer of the policy; are LUA records switched on there?", who.join("; "));
+        return (Status::False, "not-computed", detail);
+    }
+    let Some(first) = speaking.first() else {
+        return (Status::Unknown, "no-answer", "no nameserver answers".to_owned());
+    };
+    if speaking.iter().any(|o| o.addresses != first.addresses) {
+        let who: Vec<_> = speaking.iter().map(|o| told(policy, o)).collect();
+        return (Status::False, "disagree", who.join("; "));
+    }
+    if !silent.is_empty() {
+        let who: Vec<_> = silent.iter().map(|o| o.names.join(", ")).collect();
+        return (Status::Unknown, "no-answer", format!("{} does not answer", who.join("; ")));
+    }
+    let regions = policy.regions_of(&first.addresses).join(", ");
+    match first.verdict {
+        Verdict::Preferred => (Status::True, "preferred", String::new()),
+        Verdict::AllDown => {
+            (Status::False, "all-down", "no region is up; clients get what whenAllDown says".to_owned())
+        }
+        Verdict::FailedOver | Verdict::NotComputed | Verdict::Silent => {
+            (Status::False, "failed-over", format!("every nameserver answers {regions}"))
+        }
+    }
+}
+
+fn told(policy: &Failover, opinion: &Opinion) -> String {
+    let addresses: Vec<_> = opinion.addresses.iter().map(ToString::to_string).collect();
+    let regions = policy.regions_of(&opinion.addresses).join(", ");
+    format!("{} says {} ({regions})", opinion.names.join(", "), addresses.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pdm_model::{FailoverSpec, LoadBalancer, Target};
+    use pdm_ports::Server;
+
+    use super::super::policy_of;
+    use super::*;
+
+    /// The addresses of each answer in one look.
+    type Answers<'a> = &'a [&'a [[u8; 4]]];
+
+    const A: [u8; 4] = [192, 0, 2, 1];
+    const B: [u8; 4] = [192, 0, 2, 2];
+    const STRANGER: [u8; 4] = [203, 0, 113, 1];
+
+    fn policy(strategy: &str) -> Failover {
+        let one = |octets: [u8; 4]| LoadBalancer { ipv4: Some(octets.into()), ..LoadBalancer::default() };
+        let mut target = Target::plain(vec![one(A), one(B)]);
+        target.failover = Some(FailoverSpec { strategy: Some(strategy.into()), ..FailoverSpec::default() });
+        policy_of(&target).unwrap().unwrap()
+    }
+
+    fn says(server: u16, answers: Option<Answers<'_>>) -> AddressesSeen {
+        let set = |octets: &&[[u8; 4]]| octets.iter().map(|o| IpAddr::from(*o)).collect();
+        let answers =
+            answers.map(|all| BTreeMap::from([(pdm_model::RecordType::A, all.iter().map(set).collect())]));
+        let server = Server { names: vec![format!("ns{server}")], address: ([127, 0, 0, 1], server).into() };
+        AddressesSeen { server, answers }
+    }
+
+    /// Opinions after one look after the other.
+    fn after(policy: &Failover, looks: &[Option<Answers<'_>>]) -> Opinion {
+        let mut last: Option<Opinion> = None;
+        for (at, answers) in looks.iter().enumerate() {
+            let now = Timestamp(i64::try_from(at).unwrap());
+            last = Some(opinion(policy, last.as_ref(), &says(1, *answers), now));
+        }
+        last.unwrap()
+    }
+
+    #[test]
+    fn an_opinion_changes_with_the_answer_and_counts_it() {
+        let policy = policy("ordered");
+        let (a, b): (Answers<'_>, Answers<'_>) = (&[&[A]], &[&[B]]);
+        let found = after(&policy, &[Some(a), Some(a), Some(b), None, Some(b), Some(a)]);
+        assert_eq!((found.verdict, found.flips, found.since), (Verdict::Preferred, 2, Timestamp(5)));
+        let found = after(&policy, &[Some(a), Some(b), None]);
+        assert_eq!(
+            (found.verdict, found.flips, found.addresses),
+            (Verdict::Silent, 1, vec![IpAddr::from(B)])
+        );
+        let found = after(&policy, &[Some(a), Some(&[&[A, B]])]);
+        assert_eq!(found.verdict, Verdict::AllDown);
+        let foreign: [Answers<'_>; 3] = [&[&[STRANGER]], &[&[]], &[]];
+        for foreign in foreign {
+            assert_eq!(
+                after(&policy, &[Some(a), Some(foreign)]).verdict,
+                Verdict::NotComputed,
+                "{foreign:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chance_is_no_change_of_mind() {
+        let policy = policy("roundRobin");
+        let (both, only): (Answers<'_>, Answers<'_>) = (&[&[A], &[B], &[A]], &[&[A], &[A]]);
+        let found = after(&policy, &[Some(both), Some(only), Some(only), Some(both), Some(only)]);
+        assert_eq!((found.verdict, found.flips), (Verdict::Preferred, 0));
+        let found = after(&policy, &[Some(both), Some(only), Some(only), Some(only)]);
+        assert_eq!((found.verdict, found.flips), (Verdict::FailedOver, 1));
+    }
+
+    #[test]
+    fn all_opinions_make_one_condition() {
+        let policy = policy("ordered");
+        let of = |answers: &[Option<Answers<'_>>]| {
+            let opinions: Vec<_> = answers
+                .iter()
+                .zip(1..)
+                .map(|(one, n)| opinion(&policy, None, &says(n, *one), Timestamp(0)))
+                .collect();
+            let (status, reason, detail) = overall(&policy, &opinions);
+            (status, reason, detail)
+        };
+        let (a, b, both): (Answers<'_>, Answers<'_>, Answers<'_>) = (&[&[A]], &[&[B]], &[&[A, B]]);
+        assert_eq!(of(&[Some(a), Some(a)]).1, "preferred");
+        assert_eq!(
+            of(&[Some(b), Some(b)]),
+            (Status::False, "failed-over", "every nameserver answers lb2".into())
+        );
+        assert_eq!(of(&[Some(both), Some(both)]).1, "all-down");
+        let (_, reason, detail) = of(&[Some(a), Some(b)]);
+        assert_eq!(
+            (reason, detail.as_str()),
+            ("disagree", "ns1 says 192.0.2.1 (lb1); ns2 says 192.0.2.2 (lb2)")
+        );
+        assert_eq!(of(&[Some(a), None]).1, "no-answer");
+        assert_eq!(of(&[None, None]).0, Status::Unknown);
+        assert_eq!(of(&[Some(a), Some(&[&[]])]).1, "not-computed");
+    }
+}

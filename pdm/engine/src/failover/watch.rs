@@ -1,0 +1,181 @@
+//! Looks at every policy, over and over: what does each nameserver answer now?
+//!
+//! The question is also what begins and keeps up the health checks of a nameserver: one that was started again, or that
+//! no client asks, has checked nothing and would give its first client what it gives when all are down.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use pdm_lua_records::{Checking, Failover, probe_load};
+use pdm_model::{
+    Allocation, AuditEntry, ConditionKind, Opinion, Phase, Status, Timestamp, ZoneName, set_condition,
+};
+use pdm_ports::{AddressesSeen, Fault};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::{opinion, overall};
+use crate::engine::Engine;
+
+/// Policies looked at at once.
+const LOOKS: usize = 8;
+/// Questions of one type to one server in a look, where a policy picks at random.
+const RANDOM_QUESTIONS: usize = 16;
+
+/// What one look found.
+struct Look {
+    reason: &'static str,
+    checks_per_second: f64,
+}
+
+impl Engine {
+    pub(crate) async fn watch_failover_for_ever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if self.may_work()
+                && let Err(fault) = self.look_at_policies().await
+            {
+                debug!(%fault, "look at failover policies cut short");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.failover_look) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Look at this name from now on.
+    pub(crate) fn watch_policy(&self, name: &ZoneName) {
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+    }
+
+    async fn look_at_policies(&self) -> Result<(), Fault> {
+        let names = self.policies.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let _ = self.lua_server().await;
+        let mut looks =
+            stream::iter(names.into_iter().map(|name| self.look_at_policy(name))).buffer_unordered(LOOKS);
+        let (mut by_reason, mut load) = (BTreeMap::<&str, u32>::new(), 0.0);
+        while let Some(look) = looks.next().await {
+            if let Some(look) = look? {
+                *by_reason.entry(look.reason).or_default() += 1;
+                load += look.checks_per_second;
+            }
+        }
+        for reason in ["preferred", "failed-over", "disagree", "all-down", "not-computed", "no-answer"] {
+            let count = by_reason.get(reason).copied().unwrap_or(0);
+            metrics::gauge!("pdm_failover_policies", "state" => reason).set(f64::from(count));
+        }
+        metrics::gauge!("pdm_failover_checks_per_second").set(load);
+        Ok(())
+    }
+
+    async fn look_at_policy(&self, name: ZoneName) -> Result<Option<Look>, Fault> {
+        let found = self.parts.store.allocation(&name).await?;
+        let active = found.filter(|(allocation, _)| allocation.phase == Phase::Active);
+        let Some((allocation, _)) = active else {
+            self.policies.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            return Ok(None);
+        };
+        let Some(policy) = self.policy(&allocation)? else {
+            self.policies.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            return Ok(None);
+        };
+        let seen = self.ask_policy(&name, &policy).await;
+        // Sweep and operations write the same row: what is added goes on top of what stands there now.
+        let _alone = self.busy.lock(&allocation.id).await;
+        let Some((mut fresh, open)) = self.parts.store.allocation(&name).await? else { return Ok(None) };
+        if fresh.id != allocation.id || fresh.generation != allocation.generation {
+            return Ok(None);
+        }
+        let now = self.parts.store.now().await?;
+        let opinions = opinions(&policy, &fresh.observed.opinions, &seen, now);
+        let overall = overall(&policy, &opinions);
+        if overall.1 == "not-computed" {
+            // What the servers told of themselves is no longer true.
+            self.forget_lua_server().await;
+        }
+        let look =
+            Look { reason: overall.1, checks_per_second: probe_load(&policy, self.checking()).per_second };
+        if open.is_none() {
+            self.note_opinions(&mut fresh, opinions, overall, now).await?;
+        }
+        Ok(Some(look))
+    }
+
+    /// Ask every nameserver what it gives for the Sovereign's own name; all six names share one policy and its checks.
+    pub(crate) async fn ask_policy(&self, name: &ZoneName, policy: &Failover) -> Vec<AddressesSeen> {
+        let types: Vec<_> = policy.record_types().into_iter().map(Into::into).collect();
+        let times = if policy.picks_at_random() { RANDOM_QUESTIONS } else { 1 };
+        self.parts.probe.addresses(&name.dotted(), &types, times, &self.settings.servers).await
+    }
+
+    /// How checks are made here. Every address that is asked counts as a process of its own, so that the load is never
+    /// more than what is said.
+    #[must_use]
+    pub fn checking(&self) -> Checking {
+        let nameservers = u32::try_from(self.settings.servers.len()).unwrap_or(u32::MAX);
+        let server_interval = self.known_lua_server().map_or(5, |lua| lua.interval);
+        Checking { nameservers, server_interval }
+    }
+
+    async fn note_opinions(
+        &self,
+        allocation: &mut Allocation,
+        opinions: Vec<Opinion>,
+        (status, reason, detail): (Status, &'static str, String),
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let before = (allocation.conditions.clone(), allocation.observed.opinions.clone());
+        let kind = ConditionKind::FailoverIdle;
+        let news = set_condition(&mut allocation.conditions, kind, status, reason, detail.clone(), now);
+        if (&allocation.conditions, &opinions) == (&before.0, &before.1) {
+            return Ok(());
+        }
+        let mut audit = Vec::new();
+        if news {
+            let text = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
+            match status {
+                Status::True => info!(zone = %allocation.fqdn, reason, "failover"),
+                Status::False | Status::Unknown => warn!(zone = %allocation.fqdn, reason, detail, "failover"),
+            }
+            audit.push(AuditEntry::new("pdm", "failover", &allocation.fqdn, text));
+        }
+        allocation.observed.opinions = opinions;
+        let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
+        let store = &self.parts.store;
+        if store.note(&allocation.id, allocation.generation, conditions, observed, None, audit).await? {
+            for (server, flips) in new_flips(&before.1, &allocation.observed.opinions) {
+                let fqdn = allocation.fqdn.to_string();
+                metrics::counter!("pdm_failover_flips_total", "fqdn" => fqdn, "nameserver" => server)
+                    .increment(flips);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One opinion of each server that was asked, in their order.
+pub(crate) fn opinions(
+    policy: &Failover,
+    before: &[Opinion],
+    seen: &[AddressesSeen],
+    now: Timestamp,
+) -> Vec<Opinion> {
+    let one = |seen: &AddressesSeen| {
+        let address = seen.server.address.to_string();
+        opinion(policy, before.iter().find(|old| old.server == address), seen, now)
+    };
+    seen.iter().map(one).collect()
+}
+
+fn new_flips(before: &[Opinion], after: &[Opinion]) -> Vec<(String, u64)> {
+    let new = |now: &Opinion| {
+        let old = before.iter().find(|old| old.server == now.server).map_or(0, |old| old.flips);
+        (now.names.join(" "), now.flips.saturating_sub(old))
+    };
+    after.iter().map(new).filter(|(_, flips)| *flips > 0).collect()
+}

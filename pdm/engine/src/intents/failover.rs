@@ -1,0 +1,110 @@
+//! What a policy is doing now, and what it would do. Nothing is written.
+
+use std::net::IpAddr;
+
+use pdm_lua_records::{Bounds, Checking, Failover, ProbeLoad, Rehearsal, bounds, probe_load, rehearse};
+use pdm_model::{Allocation, Drain, Opinion, Refusal, Status};
+use pdm_ports::LuaServer;
+
+use super::IntentError;
+use crate::caller::{Caller, Right};
+use crate::engine::Engine;
+use crate::failover::{opinions, overall};
+
+/// How long checks go on after the last question when PowerDNS has not said it: its default.
+const USUAL_EXPIRY: u32 = 3600;
+
+/// A policy and what becomes of it.
+#[derive(Debug, Clone)]
+pub struct FailoverStatus {
+    /// The allocation.
+    pub allocation: Allocation,
+    /// What nameservers compute, with what is forced.
+    pub policy: Failover,
+    /// What each nameserver answers now.
+    pub opinions: Vec<Opinion>,
+    /// All of them together: the condition `FailoverIdle`.
+    pub overall: (Status, &'static str, String),
+    /// What is forced.
+    pub drains: Vec<Drain>,
+    /// What the checks cost.
+    pub load: ProbeLoad,
+    /// When clients see a change.
+    pub bounds: Bounds,
+    /// How the servers compute.
+    pub servers: Option<LuaServer>,
+}
+
+impl Engine {
+    async fn with_policy(&self, caller: &Caller, fqdn: &str) -> Result<(Allocation, Failover), IntentError> {
+        caller.must(Right::Read)?;
+        let (name, _) = super::parse_fqdn(fqdn)?;
+        let allocation = self.visible(caller, &name).await?;
+        let Some(policy) = self.policy(&allocation)? else {
+            let detail = format!("{name} is answered by plain records, or not at all");
+            return Err(Refusal::new("no-failover", detail).into());
+        };
+        Ok((allocation, policy))
+    }
+
+    /// Ask every nameserver now what it gives.
+    ///
+    /// # Errors
+    /// `not-found`, `no-failover`, or a fault of the store.
+    pub async fn failover_status(&self, caller: &Caller, fqdn: &str) -> Result<FailoverStatus, IntentError> {
+        let (allocation, policy) = self.with_policy(caller, fqdn).await?;
+        // A name that is not in the DNS yet has nothing to ask for.
+        let seen = if allocation.phase == pdm_model::Phase::Active {
+            self.ask_policy(&allocation.fqdn, &policy).await
+        } else {
+            Vec::new()
+        };
+        let now = self.parts.store.now().await?;
+        let opinions = opinions(&policy, &allocation.observed.opinions, &seen, now);
+        let checking = self.checking();
+        Ok(FailoverStatus {
+            overall: overall(&policy, &opinions),
+            drains: allocation.target.as_ref().map(|target| target.drains.clone()).unwrap_or_default(),
+            load: probe_load(&policy, checking),
+            bounds: bounds(&policy, checking),
+            servers: self.known_lua_server(),
+            allocation,
+            policy,
+            opinions,
+        })
+    }
+
+    /// What clients would get, and when, if these regions went down together.
+    ///
+    /// # Errors
+    /// `not-found`, `no-failover`, `unknown-region`, or a fault of the store.
+    pub async fn rehearse(
+        &self,
+        caller: &Caller,
+        fqdn: &str,
+        down: &[&str],
+    ) -> Result<Rehearsal, IntentError> {
+        let (_, policy) = self.with_policy(caller, fqdn).await?;
+        let rehearsal = rehearse(&policy, down, self.checking());
+        Ok(rehearsal.map_err(|refusal| Refusal::new(refusal.code, refusal.detail).field(refusal.field))?)
+    }
+
+    /// What a caller should know who takes a policy away: nameservers go on checking what nobody asks them for.
+    #[must_use]
+    pub fn checks_that_go_on(&self, before: &Allocation) -> Option<String> {
+        let policy =
+            before.target.as_ref().and_then(|target| crate::failover::policy_of(target).ok().flatten())?;
+        let addresses: Vec<String> = pdm_lua_records::RecordType::ALL
+            .iter()
+            .flat_map(|rtype| policy.addresses(*rtype))
+            .map(|address: IpAddr| address.to_string())
+            .collect();
+        let expire = self.known_lua_server().map_or(USUAL_EXPIRY, |lua| lua.expire);
+        let Checking { nameservers, .. } = self.checking();
+        Some(format!(
+            "health checks of {} go on for up to {expire} s after the last question, from {nameservers} nameservers \
+             (lua-health-checks-expire-delay)",
+            addresses.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,10 @@
+//! Failover against real PowerDNS and real HTTP servers: how fast, what clients see when nameservers disagree, forcing
+//! a region, and that nobody's text ever reaches Lua.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
+
+mod doors;
+mod drains;
+mod plain;
+mod scene;
+mod split_brain;
+mod timing;
