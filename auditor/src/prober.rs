@@ -10,10 +10,10 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipnet::IpNet;
 use metrics::{counter, histogram};
-use pdm_dnssec::{Answer, NXDOMAIN, Name, Verified, ds_from_rdata, rtype};
-use pdm_model::{NotProved, Proof, RecordType, ServerProof, Transport, Ttl, ZoneName};
+use pdm_dnssec::{Answer, NXDOMAIN, Name, Verified, ds_from_rdata, rtype, Dnskey, SignedSet};
+use pdm_model::{NotProved, Proof, RecordType, ServerProof, Transport, Ttl, ZoneName, Timestamp};
 use pdm_ports::Fault;
-use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
 use ring::rand::SystemRandom;
 use tokio::time::Instant;
 
@@ -273,12 +273,18 @@ impl Prober {
         }
     }
 
-    /// One question to one server by UDP; the answer if it is authoritative.
+    /// One question to one server, by TCP when the answer is too long for UDP; the answer if it is authoritative.
     async fn one(&self, server: &Server, question: &Question) -> Option<Answer> {
-        let exchange = self.exchange(server.address, Transport::Udp, std::slice::from_ref(question)).await;
-        let octets = exchange.replies.into_iter().next()?.ok()?;
-        let answer = Answer::parse(&octets).ok()?;
-        (answer.authoritative && matches!(answer.rcode, 0 | NXDOMAIN)).then_some(answer)
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let exchange = self.exchange(server.address, transport, std::slice::from_ref(question)).await;
+            let octets = exchange.replies.into_iter().next()?.ok()?;
+            let answer = Answer::parse(&octets).ok()?;
+            if answer.truncated {
+                continue;
+            }
+            return (answer.authoritative && matches!(answer.rcode, 0 | NXDOMAIN)).then_some(answer);
+        }
+        None
     }
 }
 
@@ -314,6 +320,24 @@ fn given(octets: &[u8], number: u16) -> Option<BTreeSet<IpAddr>> {
     }
 }
 
+fn key_view(zone: &ZoneName, server: &Server, keys: Option<&Answer>, soa: Option<&Answer>) -> KeyView {
+    let apex = Name::from(zone);
+    let keys = keys.map(|answer| answer.find(&apex, rtype::DNSKEY));
+    let soa = soa.and_then(|answer| answer.find(&apex, rtype::SOA));
+    let signatures = keys.flatten().into_iter().chain(soa).flat_map(|set| &set.signatures);
+    let first = signatures.map(|signature| signature.expiration).min();
+    let texts = |set: &SignedSet| {
+        let keys = set.records.iter().filter_map(|rdata| Dnskey::from_rdata(rdata));
+        (keys.map(|key| key.to_string()).collect(), Ttl::new(set.ttl))
+    };
+    KeyView {
+        server: server.clone(),
+        keys: keys.map(|set| set.map_or_else(|| (BTreeSet::new(), Ttl::new(0)), texts)),
+        signers: soa.map(|set| set.signatures.iter().map(|s| (s.algorithm, s.key_tag)).collect()),
+        expires: first.map(|seconds| Timestamp(i64::from(seconds) * 1000)),
+    }
+}
+
 #[async_trait]
 impl DnsProbe for Prober {
     async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen> {
@@ -327,6 +351,16 @@ impl DnsProbe for Prober {
                 ds_of_keys: seen.or_else(|| answer.is_some().then(BTreeSet::new)),
                 ttl: set.map(|set| Ttl::new(set.ttl)),
             }
+        }))
+        .await
+    }
+
+    async fn key_views(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeyView> {
+        let apex = Name::from(zone);
+        let (keys, soa) = (Question::new(apex.clone(), rtype::DNSKEY), Question::new(apex, rtype::SOA));
+        join_all(servers.iter().map(async |server| {
+            let (keys, soa) = tokio::join!(self.one(server, &keys), self.one(server, &soa));
+            key_view(zone, server, keys.as_ref(), soa.as_ref())
         }))
         .await
     }

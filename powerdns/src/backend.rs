@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use pdm_model::canonical::Change;
 use pdm_model::{RecordType, ZoneName};
 use pdm_ports::zone::Created;
-use pdm_ports::{Class, Fault, LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::{Class, Fault, LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose};
 use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::config::{InstanceConfig, Options};
 use crate::head::{self, ZoneHead};
 use crate::instances::Instances;
 use crate::retry::Tries;
-use crate::{create, keys, ownership, preflight, wire};
+use crate::{create, keys, ownership, preflight, wire, signing};
 
 /// How long an answer about health is repeated without asking again.
 const HEALTH_FRESH: Duration = Duration::from_secs(3);
@@ -161,6 +161,14 @@ impl ZoneBackend for PowerDns {
 
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault> {
         keys::ensure_signed(self, name, stamp).await
+    }
+
+    async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault> {
+        signing::read(self, name).await
+    }
+
+    async fn change_signing(&self, name: &ZoneName, whose: &Whose, change: &KeyChange) -> Result<(), Fault> {
+        signing::change(self, name, whose, change).await
     }
 
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault> {

@@ -23,6 +23,7 @@ mod parent;
 mod pool_zone;
 mod preflight;
 mod retry;
+mod signing;
 mod view;
 mod wire;
 mod writer;

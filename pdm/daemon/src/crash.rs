@@ -24,8 +24,7 @@ use pdm_ports::store::{
 };
 use pdm_ports::zone::Created;
 use pdm_ports::{
-    DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey,
-    ZoneSpec, ZoneSummary,
+    DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
 };
 use serde_json::Value;
 
@@ -188,6 +187,8 @@ port! { zones ZoneBackend {
     point read_keys(name: &ZoneName) -> Answer<Option<Vec<ZoneKey>>>;
     point change_zone(name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Answer<()>;
     point ensure_signed(name: &ZoneName, stamp: &Stamp) -> Answer<()>;
+    point read_signing(name: &ZoneName) -> Answer<Option<Signing>>;
+    point change_signing(name: &ZoneName, whose: &Whose, change: &KeyChange) -> Answer<()>;
     point remove_zone(name: &ZoneName, allocation: &str) -> Answer<()>;
     point list_zones() -> Answer<Vec<ZoneSummary>>;
     point flush(name: &ZoneName) -> Answer<()>;

@@ -14,8 +14,7 @@ use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, ZoneName};
 use pdm_ports::zone::Created;
 use pdm_ports::{
-    Class, DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey,
-    ZoneSpec, ZoneSummary,
+    Class, DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
 };
 
 use crate::clock::TOLERANCE_MS;
@@ -124,6 +123,14 @@ impl ZoneBackend for GuardedZones {
 
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault> {
         self.inner.ensure_signed(name, stamp).await
+    }
+
+    async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault> {
+        self.inner.read_signing(name).await
+    }
+
+    async fn change_signing(&self, name: &ZoneName, whose: &Whose, change: &KeyChange) -> Result<(), Fault> {
+        self.inner.change_signing(name, whose, change).await
     }
 
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault> {

@@ -14,6 +14,6 @@ pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
 pub use gather::ZoneGather;
 pub use parent::{DelegationChange, ParentSide};
-pub use probe::{AddressesSeen, DnsProbe, KeysSeen, ProofRequest, Server};
+pub use probe::{AddressesSeen, DnsProbe, KeysSeen, ProofRequest, Server, KeyView};
 pub use store::Store;
-pub use zone::{LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary};
+pub use zone::{LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, CdsTold, KeyChange, Signing, Whose};

@@ -82,11 +82,26 @@ pub struct DsSeen {
     pub ds: Option<(BTreeSet<DsRecord>, Option<Ttl>)>,
 }
 
+/// What one server answers of a zone's keys and of what they sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// Who.
+    pub server: Server,
+    /// DNSKEY RDATA in presentation form with the TTL; empty when the zone has none; none without an answer.
+    pub keys: Option<(BTreeSet<String>, Ttl)>,
+    /// Algorithm and key tag of each signature over the SOA RRset; none without an answer.
+    pub signers: Option<BTreeSet<(u8, u16)>>,
+    /// When the first of all signatures seen expires.
+    pub expires: Option<Timestamp>,
+}
+
 /// Asks real nameservers; answers are parsed as hostile.
 #[async_trait]
 pub trait DnsProbe: Send + Sync {
     /// Ask every server for the DNSKEY RRset of `zone`.
     async fn keys(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeysSeen>;
+    /// Ask every server for the DNSKEY and SOA RRsets of `zone` with their signatures; nothing is validated.
+    async fn key_views(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeyView>;
     /// Ask every server for the DS RRset of `zone`.
     async fn ds(&self, zone: &ZoneName, servers: &[Server]) -> Vec<DsSeen>;
     /// Ask every server so many times for the addresses of a name (dotted).

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use pdm_model::canonical::Change;
+use pdm_model::keys::Denial;
 use pdm_model::{DsRecord, RRset, Ttl, ZoneName};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,70 @@ pub struct ZoneKey {
     pub dnskey: String,
 }
 
+/// Whose a zone must be for its keys to be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// It carries this allocation's stamp.
+    Allocation(String),
+    /// It is a pool: no allocation's.
+    Pool,
+}
+
+/// What scanning parents are told by CDS and CDNSKEY (RFC 7344, RFC 8078).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CdsTold {
+    /// Nothing.
+    Off,
+    /// The entry points in the DNSKEY RRset, with this digest type.
+    Publish(u8),
+    /// To withdraw the DS.
+    Delete,
+    /// Something else, or two different things.
+    Mixed,
+}
+
+/// How a zone is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// Its keys.
+    pub keys: Vec<ZoneKey>,
+    /// What scanning parents are told.
+    pub cds: CdsTold,
+    /// How it proves that a name does not exist.
+    pub denial: Denial,
+}
+
+/// One change of how a zone is signed. A key is named by its DNSKEY RDATA: a server's numbers change when its database
+/// is restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChange {
+    /// Make a key that neither signs nor is published. Not idempotent: look before.
+    Make {
+        /// A KSK or CSK, else a ZSK.
+        entry_point: bool,
+        /// Algorithm number.
+        algorithm: u8,
+    },
+    /// Let a key stand like this.
+    Set {
+        /// Which.
+        dnskey: String,
+        /// Signs.
+        active: bool,
+        /// In the DNSKEY RRset.
+        published: bool,
+    },
+    /// Delete a key, or find that it is gone.
+    Remove {
+        /// Which.
+        dnskey: String,
+    },
+    /// Tell scanning parents; never `Mixed`.
+    Tell(CdsTold),
+    /// Prove denials this way.
+    Deny(Denial),
+}
+
 /// One line of the list of zones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneSummary {
@@ -116,6 +181,10 @@ pub trait ZoneBackend: Send + Sync {
     async fn change_zone(&self, name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<(), Fault>;
     /// Make sure that a zone has an entry-point key and a signing key (somebody may have removed them).
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault>;
+    /// How a zone is signed; none when it is missing.
+    async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault>;
+    /// Change how a zone is signed, and drop what every instance remembers of it. `NotOurs` when it is not `whose`.
+    async fn change_signing(&self, name: &ZoneName, whose: &Whose, change: &KeyChange) -> Result<(), Fault>;
     /// Remove a zone that carries this allocation's stamp, or that is missing already. `NotOurs` otherwise.
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault>;
     /// All zones with their marks.

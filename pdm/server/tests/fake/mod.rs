@@ -23,9 +23,9 @@ use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
 use pdm_ports::parent::DelegationChange;
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
-use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose};
 use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend};
 use pdm_server::edge::Peer;
 use pdm_server::{App, Authenticator, Limits, Presented, TrustedNetwork, TrustedNetworks};
@@ -54,6 +54,12 @@ impl ZoneBackend for Nothing {
         down()
     }
     async fn ensure_signed(&self, _: &ZoneName, _: &Stamp) -> Result<(), Fault> {
+        down()
+    }
+    async fn read_signing(&self, _: &ZoneName) -> Result<Option<Signing>, Fault> {
+        down()
+    }
+    async fn change_signing(&self, _: &ZoneName, _: &Whose, _: &KeyChange) -> Result<(), Fault> {
         down()
     }
     async fn remove_zone(&self, _: &ZoneName, _: &str) -> Result<(), Fault> {
@@ -101,6 +107,9 @@ impl ParentSide for Nothing {
 #[async_trait]
 impl DnsProbe for Nothing {
     async fn keys(&self, _: &ZoneName, _: &[Server]) -> Vec<KeysSeen> {
+        Vec::new()
+    }
+    async fn key_views(&self, _: &ZoneName, _: &[Server]) -> Vec<KeyView> {
         Vec::new()
     }
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
