@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use pdm_dnssec::roll::{Action, Next, Parent, begin, due, next, signers};
 use pdm_dnssec::{Dnskey, DsDigest};
 use pdm_model::Timestamp;
-use pdm_model::keys::{Hold, KeyAge, KeyPolicy, KeyState, RollKind, Stage};
+use pdm_model::keys::{KeyAge, KeyPolicy, KeyState, RollKind, Stage};
 use proptest::prelude::*;
 use world::{PARENT, Times, World, key, policy};
 
@@ -210,7 +210,7 @@ fn what_cannot_be_rolled_is_refused_before_anything_happens() {
 }
 
 #[test]
-fn policy_and_strangers_call_for_rolls_and_a_hold_stops_them() {
+fn policy_and_strangers_call_for_rolls() {
     let world = World::new(RollKind::Zsk, true, &policy(true), still(), 1);
     let due = |policy: &KeyPolicy, state: &KeyState, parent: &Parent| {
         due(&world.zone, policy, state, world.held(), parent, Timestamp(1)).map(|(kind, _)| kind)
@@ -222,8 +222,6 @@ fn policy_and_strangers_call_for_rolls_and_a_hold_stops_them() {
     assert_eq!(due(&eight, &world.state, &Parent { by_hand: true, ..PARENT }), None);
     let stranger = KeyState { known: world.state.known[..1].to_vec(), ..KeyState::default() };
     assert_eq!(due(&policy(true), &stranger, &PARENT), Some(RollKind::Tidy));
-    let hold = Hold { by: "a".into(), reason: String::new(), since: Timestamp(0) };
-    assert_eq!(due(&eight, &KeyState { hold: Some(hold), ..world.state.clone() }, &PARENT), None);
 }
 
 #[test]

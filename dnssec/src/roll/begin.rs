@@ -82,7 +82,7 @@ pub fn due(
     parent: &Parent,
     now: Timestamp,
 ) -> Option<(RollKind, String)> {
-    if state.roll.is_some() || state.hold.is_some() || held.is_empty() {
+    if state.roll.is_some() || held.is_empty() {
         return None;
     }
     let Stock { entries, zone_keys, unknown } = stock(state, held);
@@ -222,12 +222,13 @@ pub fn begin(
 }
 
 fn able(kind: RollKind, state: &KeyState, parent: &Parent) -> Result<(), RollRefused> {
-    if state.insecure || !needs_parent(kind) || matches!(kind, RollKind::Insecure | RollKind::Tidy) {
+    let without = state.insecure && kind != RollKind::Secure;
+    if without || !needs_parent(kind) || kind == RollKind::Tidy {
         return Ok(());
     }
     let cannot = |why: &str| Err(refused("roll-unsupported", why));
     if parent.ds_max == 0 && !parent.scans_only {
-        return cannot("the parent takes no DS");
+        return cannot("the parent takes no DS from a roll");
     }
     match kind {
         RollKind::KskDoubleDs if parent.scans_only => {

@@ -5,6 +5,7 @@
 //! first, so that a run after a crash, a repeat and a repair are the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pdm_model::keys::{Agreed, Roll, RollKind};
 use pdm_model::{DsRecord, Timestamp, Who};
@@ -13,6 +14,9 @@ use super::table::{CdsAs, KeyAs, Row, Until, table};
 use super::view::{Cds, ChildSeen, Expected, Held, ParentSeen, Setting, Side, Sides, View};
 use crate::ds::Dnskey;
 use crate::name::Name;
+
+/// Resolvers count in whole seconds: what was fetched just after the turn of one is used until the end of the last.
+const GRAIN: Duration = Duration::from_secs(1);
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,7 +300,7 @@ fn lacking(
     now: Timestamp,
 ) -> Option<RollWait> {
     let caches = |agreed: Agreed, reason, what| {
-        let over = agreed.since? + agreed.ttl.wait();
+        let over = agreed.since? + agreed.ttl.wait() + GRAIN;
         (now < over).then(|| {
             wait(reason, format!("caches may hold other {what} until {over}"), Some(over), Who::Nobody)
         })

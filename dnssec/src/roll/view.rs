@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pdm_model::keys::{Digest, Roll};
 use pdm_model::{DsRecord, Timestamp, Ttl, Who};
 
-use super::table::{DsAs, KeyAs, Row};
+use super::table::{DsAs, KeyAs, Row, table};
 use crate::ds::{Dnskey, DsDigest};
 use crate::name::Name;
 
@@ -50,6 +50,8 @@ pub enum Cds {
     Publish,
     /// To withdraw the DS.
     Delete,
+    /// Something that no row asks for.
+    Other,
 }
 
 /// One look at everything that a roll depends on.
@@ -100,6 +102,14 @@ pub fn signers<'a>(keys: impl Iterator<Item = &'a Held> + Clone) -> BTreeSet<(u8
         })
         .map(|k| (k.dnskey.algorithm(), k.dnskey.key_tag()))
         .collect()
+}
+
+/// The DS set that the parent is to hold while a roll is under way. Every writer of a DS asks this, so that a change or
+/// a repair in the middle of a roll does not undo its stage.
+#[must_use]
+pub fn ds_in_roll(zone: &Name, roll: &Roll, setting: &Setting, held: &[Held]) -> BTreeSet<DsRecord> {
+    let row = table(roll.kind).iter().find(|row| row.stage == roll.stage);
+    row.map(|row| Sides::of(roll).expected(zone, row, setting, held).ds.exactly).unwrap_or_default()
 }
 
 /// The digest of a policy.

@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod audit_log;
 pub mod failover;
 pub mod health;
+pub mod keys;
 pub mod older;
 pub mod operation;
 pub mod passport;

@@ -7,6 +7,7 @@ mod editor;
 pub mod engine;
 mod failover;
 pub mod intents;
+pub mod keys;
 pub mod ownership;
 mod reconcile;
 mod recover;

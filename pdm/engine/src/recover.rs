@@ -178,5 +178,6 @@ fn rebuilt(
                 claim: stamp.allocation.clone(),
             },
         }),
+        keys: pdm_model::KeyIntent::default(),
     }
 }

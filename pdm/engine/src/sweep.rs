@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::caller::{Caller, Role};
 use crate::engine::Engine;
+use crate::keys::sweep::KeyFigures;
 use crate::steps::await_chain::describe;
 
 /// Rows read at once.
@@ -69,6 +70,7 @@ impl Engine {
         let mut after = None;
         let mut proofs = 0;
         let mut known = std::collections::HashSet::new();
+        let mut figures = KeyFigures::default();
         loop {
             let filter = Filter { after: after.clone(), limit: PAGE, ..Filter::default() };
             let page = store.allocations(&filter).await?;
@@ -83,6 +85,9 @@ impl Engine {
             for one in active.iter().filter(|a| a.target.as_ref().is_some_and(|t| t.failover.is_some())) {
                 self.watch_policy(&one.fqdn);
                 self.end_drains(one, now).await?;
+            }
+            for allocation in &active {
+                self.look_at_keys(allocation, now, &mut figures).await?;
             }
             let due = |a: &Allocation| {
                 let old = a.proof.as_ref().is_none_or(|p| now.since(p.begun_at) > self.settings.proof_age);
@@ -102,6 +107,7 @@ impl Engine {
                 }
             }
         }
+        figures.tell(now);
         let orphans =
             seen.zones.values().filter(|z| z.allocation.as_ref().is_some_and(|id| !known.contains(id)));
         let orphans: Vec<_> = orphans.map(|z| z.name.as_str()).collect();
@@ -256,7 +262,7 @@ impl Engine {
 
     /// The first thing that is not as PDM wrote it.
     async fn drift(
-        &self,
+        self: &Arc<Self>,
         allocation: &mut Allocation,
         seen: &Seen,
         parent: &Delegation,
@@ -298,20 +304,46 @@ impl Engine {
             }
             allocation.observed.serial = Some(full.serial);
         }
+        self.key_drift(allocation).await
+    }
+
+    /// Keys do not move a serial: the DNSKEY RRset is asked for at one server. What it answers may be old; what PowerDNS
+    /// holds decides.
+    async fn key_drift(self: &Arc<Self>, allocation: &mut Allocation) -> Result<Option<Drift>, Fault> {
+        let name = allocation.fqdn.clone();
         let one = &self.settings.servers[..self.settings.servers.len().min(1)];
-        let keys = self.parts.probe.keys(&name, one).await;
-        if let Some(served) = keys.first().and_then(|k| k.ds_of_keys.as_ref())
-            && !served.is_superset(&ds)
-        {
-            // The probe asks caches too; what PowerDNS holds decides.
-            let held = self.parts.zones.read_keys(&name).await?;
-            let held = crate::steps::ds_of(held.as_deref().unwrap_or_default());
-            if held != allocation.observed.ds {
-                return found(
-                    "keys-changed",
-                    format!("PowerDNS holds keys for {held:?}, the parent has {ds:?}"),
-                );
-            }
+        let views = self.parts.probe.key_views(&name, one).await;
+        let until = crate::keys::signatures_until(&views);
+        let state = &mut allocation.observed.keys;
+        state.signatures_until = until.or(state.signatures_until);
+        let known: std::collections::BTreeSet<_> = state.known.iter().map(|age| age.dnskey.clone()).collect();
+        let as_known =
+            views.first().and_then(|view| view.keys.as_ref()).is_none_or(|(keys, _)| *keys == known);
+        if as_known || state.roll.is_some() {
+            return Ok(None);
+        }
+        let keys = self.parts.zones.read_keys(&name).await?.unwrap_or_default();
+        if known.is_empty() {
+            let now = self.parts.store.now().await?;
+            crate::keys::acquaint(&mut allocation.observed.keys, &keys, false, now);
+        }
+        let wanted = self.wanted_ds(allocation, &keys)?;
+        let there: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
+        if !there.is_empty() && !crate::keys::vouched(&name, &there, &keys) {
+            let detail = format!("PowerDNS holds keys for {wanted:?}, the parent has {there:?}");
+            return Ok(Some(Drift { reason: "keys-changed", detail, ours: true }));
+        }
+        let lost = |age: &pdm_model::keys::KeyAge| !keys.iter().any(|key| key.dnskey == age.dnskey);
+        if let Some(lost) = allocation.observed.keys.known.iter().find(|age| lost(age)) {
+            let detail = format!("PowerDNS no longer holds the key {}", lost.dnskey);
+            return Ok(Some(Drift { reason: "keys-changed", detail, ours: true }));
+        }
+        let strange: Vec<_> = keys.iter().filter(|key| !known.contains(&key.dnskey)).collect();
+        if !known.is_empty() && !strange.is_empty() {
+            let detail = format!("{} keys that nobody asked for", strange.len());
+            warn!(zone = %name, detail, "unexpected keys");
+            metrics::counter!("pdm_drift_total", "reason" => "unexpected-keys").increment(1);
+            self.tidy(allocation, detail).await?;
         }
         Ok(None)
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::byo::{Byo, ForeignParent};
 use crate::delegation::{Delegation, DsRecord};
 use crate::failover::Opinion;
+use crate::keys::{KeyIntent, KeyState};
 use crate::lifecycle::Phase;
 use crate::name::ZoneName;
 use crate::proof::Proof;
@@ -161,12 +162,19 @@ pub struct Observed {
     /// What each nameserver answers for the failover policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub opinions: Vec<Opinion>,
+    /// How the keys stand.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keys: KeyState,
     /// When this was written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// What was seen of a parent that is not ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foreign: Option<Box<ForeignParent>>,
+}
+
+fn is_default(keys: &KeyState) -> bool {
+    *keys == KeyState::default()
 }
 
 /// One name lent to one Sovereign.
@@ -216,6 +224,8 @@ pub struct Allocation {
     pub updated_at: Timestamp,
     /// The side of a domain that its owner brings.
     pub byo: Option<Byo>,
+    /// What people want of its keys.
+    pub keys: KeyIntent,
 }
 
 impl Allocation {

@@ -80,6 +80,7 @@ impl Claim {
             proof: None,
             updated_at: self.reserved_at,
             byo: None,
+            keys: crate::keys::KeyIntent::default(),
         }
     }
 }

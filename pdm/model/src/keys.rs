@@ -284,27 +284,76 @@ pub struct Rolled {
     pub given_up: Option<String>,
 }
 
-/// What the store keeps about a zone's keys.
+/// A roll that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// Which.
+    pub kind: RollKind,
+    /// Who.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// When; it is done once [`KeyState::answered`] is not earlier.
+    pub at: Timestamp,
+}
+
+/// What people want of a zone's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct KeyState {
+pub struct KeyIntent {
     /// A policy of its own; none for the pool's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<KeyPolicy>,
+    /// A stop by a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The last roll that somebody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// How a zone's keys stand, as the workers write it down.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeyState {
     /// True when the parent is to hold no DS.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
     /// Every key that PDM made or took over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KeyAge>,
-    /// A stop by a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hold: Option<Hold>,
     /// The roll under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roll: Option<Roll>,
     /// The roll before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Rolled>,
+    /// When what was last begun, or refused, had been asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Timestamp>,
+    /// When the first signature expires that a server was seen to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures_until: Option<Timestamp>,
+}
+
+impl KeyState {
+    /// What was asked for and is not begun yet.
+    #[must_use]
+    pub fn open_request<'a>(&self, intent: &'a KeyIntent) -> Option<&'a Asked> {
+        intent.asked.as_ref().filter(|asked| self.answered.is_none_or(|answered| answered < asked.at))
+    }
+
+    /// Take keys for known: those that are gone are forgotten, new ones count from `now`.
+    pub fn take_over(&mut self, dnskeys: impl IntoIterator<Item = String>, now: Timestamp) {
+        let age = |dnskey: String| {
+            let since = self.known.iter().find(|age| age.dnskey == dnskey).map_or(now, |age| age.since);
+            KeyAge { dnskey, since }
+        };
+        self.known = dnskeys.into_iter().map(age).collect();
+        self.known.sort_by(|a, b| a.dnskey.cmp(&b.dnskey));
+    }
 }
 
 impl KeyPolicy {

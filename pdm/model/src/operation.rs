@@ -17,11 +17,16 @@ pub enum OperationKind {
     Change,
     /// Bring back what somebody else changed.
     Repair,
+    /// Replace keys.
+    Roll,
     /// Take everything down in the safe order.
     Release,
 }
 
 impl OperationKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Commit, Self::Change, Self::Repair, Self::Roll, Self::Release];
+
     /// The word in the API and in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -29,6 +34,7 @@ impl OperationKind {
             Self::Commit => "commit",
             Self::Change => "change",
             Self::Repair => "repair",
+            Self::Roll => "roll",
             Self::Release => "release",
         }
     }
@@ -36,7 +42,7 @@ impl OperationKind {
     /// The kind named by a stored word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Commit, Self::Change, Self::Repair, Self::Release].into_iter().find(|k| k.as_str() == word)
+        Self::ALL.into_iter().find(|k| k.as_str() == word)
     }
 }
 
@@ -56,6 +62,8 @@ pub enum StepKind {
     EnsureFailover,
     /// Every nameserver's answers proved from the trust anchor.
     AwaitChain,
+    /// Keys replaced, stage by stage.
+    RollKeys,
     /// DS out of the parent.
     WithdrawParentDs,
     /// The DS TTL that was seen, counted from when the DS was last seen.
@@ -103,6 +111,7 @@ impl StepKind {
         Self::EnsureParentDs,
         Self::EnsureFailover,
         Self::AwaitChain,
+        Self::RollKeys,
         Self::WithdrawParentDs,
         Self::AwaitDsGone,
         Self::RemoveDelegationAndZone,
@@ -133,6 +142,7 @@ impl StepKind {
             Self::EnsureParentDs => "ensure-parent-ds",
             Self::EnsureFailover => "ensure-failover",
             Self::AwaitChain => "await-chain",
+            Self::RollKeys => "roll-keys",
             Self::WithdrawParentDs => "withdraw-parent-ds",
             Self::AwaitDsGone => "await-ds-gone",
             Self::RemoveDelegationAndZone => "remove-delegation-and-zone",
@@ -166,6 +176,7 @@ impl StepKind {
                 "ask every nameserver for what its policy computes, so that health checks begin"
             }
             Self::AwaitChain => "ask every nameserver and prove the answers from the trust anchor",
+            Self::RollKeys => "bring new keys in and old ones out, stage by stage",
             Self::WithdrawParentDs => "take the DS out of the parent",
             Self::AwaitDsGone => "wait until no cache can hold the DS",
             Self::RemoveDelegationAndZone => "take NS and zone out, back to back",
@@ -211,6 +222,7 @@ fn plan_in_pool(kind: OperationKind) -> &'static [StepKind] {
             StepKind::EnsureFailover,
             StepKind::AwaitChain,
         ],
+        OperationKind::Roll => &[StepKind::RollKeys, StepKind::AwaitChain],
         OperationKind::Release => {
             &[StepKind::WithdrawParentDs, StepKind::AwaitDsGone, StepKind::RemoveDelegationAndZone]
         }
@@ -234,6 +246,7 @@ fn plan_under_foreign_parent(kind: OperationKind) -> &'static [StepKind] {
             StepKind::AwaitDelegationDs,
             StepKind::AwaitChain,
         ],
+        OperationKind::Roll => &[StepKind::RollKeys, StepKind::AwaitChain],
         OperationKind::Release => &[
             StepKind::WithdrawDelegationDs,
             StepKind::AwaitDelegationDsGone,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
-
 use serde::{Deserialize, Serialize};
 
+use crate::keys::KeyPolicy;
 use crate::name::ZoneName;
 use crate::time::Ttl;
 
@@ -28,8 +28,10 @@ pub struct Ttls {
     pub apex_ns: Ttl,
     /// NS in the parent.
     pub parent_ns: Ttl,
-    /// DS in the parent.
+    /// DS in the parent while it is new.
     pub parent_ds: Ttl,
+    /// DS in the parent once the chain was proved for a while.
+    pub parent_ds_proved: Ttl,
     /// SOA MINIMUM: how long a missing name stays missing; PowerDNS gives the DNSKEY RRset this TTL too.
     pub negative: Ttl,
 }
@@ -41,6 +43,7 @@ impl Default for Ttls {
             apex_ns: Ttl::new(3600),
             parent_ns: Ttl::new(3600),
             parent_ds: Ttl::new(300),
+            parent_ds_proved: Ttl::new(3600),
             negative: Ttl::new(300),
         }
     }
@@ -71,6 +74,8 @@ pub struct Pool {
     pub drift: DriftPolicy,
     /// TTLs to write.
     pub ttls: Ttls,
+    /// Keys of Sovereigns here that have no policy of their own.
+    pub keys: KeyPolicy,
 }
 
 impl Pool {
@@ -89,6 +94,7 @@ impl Pool {
             withdrawals_per_hour: 10,
             drift: DriftPolicy::Repair,
             ttls: Ttls::default(),
+            keys: KeyPolicy::default(),
         }
     }
 }

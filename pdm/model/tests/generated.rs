@@ -44,9 +44,8 @@ fn steps() {
     let mut text =
         "# Operations and their steps\n\n| parent | operation | steps, in order |\n|---|---|---|\n"
             .to_owned();
-    let kinds = [OperationKind::Commit, OperationKind::Change, OperationKind::Repair, OperationKind::Release];
     for (parent, word) in [(Parent::Ours, "pool"), (Parent::Foreign, "brought domain")] {
-        for kind in kinds {
+        for kind in OperationKind::ALL {
             let steps: Vec<_> = plan(parent, kind).iter().map(|s| format!("`{}`", s.as_str())).collect();
             writeln!(text, "| {word} | {} | {} |", kind.as_str(), steps.join(", ")).unwrap();
         }

@@ -64,8 +64,7 @@ async fn from_store(state: &Shared) -> Result<(), Fault> {
     let store = state.engine().store();
     let (queue, counts, freezes, now) =
         tokio::try_join!(store.queue(), store.counts(), store.freezes(), store.now())?;
-    for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair, OperationKind::Release]
-    {
+    for kind in OperationKind::ALL {
         let open = queue.open.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n);
         gauge!("pdm_operations_open", "kind" => kind.as_str()).set(number(open));
     }

@@ -26,7 +26,7 @@ const TABLES: &[Table] = &[
         name: "allocations",
         columns: "id fqdn pool look mode owner phase #generation target committed commit_operation suspended #legacy \
                   created_by request_key #reserved_at #expires_at #quarantined_until conditions observed proof \
-                  #updated_at byo",
+                  #updated_at byo keys",
         numbered: false,
     },
     Table {

@@ -48,7 +48,7 @@ macro_rules! put {
             "INSERT INTO allocations (",
             allocation_columns!(""),
             ", look) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                $21, $22, $23)
+                $21, $22, $23, $24)
              ON CONFLICT (id) DO UPDATE SET
                 pool = excluded.pool, mode = excluded.mode, owner = excluded.owner, phase = excluded.phase,
                 generation = excluded.generation, target = excluded.target, committed = excluded.committed,
@@ -57,7 +57,7 @@ macro_rules! put {
                 reserved_at = excluded.reserved_at, expires_at = excluded.expires_at,
                 quarantined_until = excluded.quarantined_until, conditions = excluded.conditions,
                 observed = excluded.observed, proof = excluded.proof, updated_at = excluded.updated_at,
-                byo = excluded.byo, look = excluded.look
+                byo = excluded.byo, keys = excluded.keys, look = excluded.look
              WHERE allocations.fqdn = excluded.fqdn"
         )
     };
@@ -66,13 +66,13 @@ macro_rules! put {
 /// A row and its entry in the log, at the row's `updated_at`, in one round trip.
 const PUT_AND_LOG_SQLITE: &str = concat!(
     put!(),
-    "; INSERT INTO audit_log (at, actor, action, fqdn, result, detail) VALUES ($21, $24, $25, $26, $27, $28)"
+    "; INSERT INTO audit_log (at, actor, action, fqdn, result, detail) VALUES ($21, $25, $26, $27, $28, $29)"
 );
 const PUT_AND_LOG_POSTGRES: &str = concat!(
     "WITH put AS (",
     put!(),
     " RETURNING id)
-     INSERT INTO audit_log (at, actor, action, fqdn, result, detail) SELECT $21, $24, $25, $26, $27, $28 FROM put"
+     INSERT INTO audit_log (at, actor, action, fqdn, result, detail) SELECT $21, $25, $26, $27, $28, $29 FROM put"
 );
 
 const OPEN: &str = "INSERT INTO operations

@@ -1,7 +1,8 @@
 //! Rows to values and back. Columns are read by place, in the order of the lists here.
 
 use pdm_model::{
-    Allocation, Mode, Operation, OperationKind, OperationState, Phase, Step, StepState, Timestamp, ZoneName,
+    Allocation, KeyIntent, Mode, Operation, OperationKind, OperationState, Phase, Step, StepState, Timestamp,
+    ZoneName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +59,9 @@ macro_rules! allocation_columns {
             $p,
             "updated_at, ",
             $p,
-            "byo"
+            "byo, ",
+            $p,
+            "keys"
         )
     };
 }
@@ -94,7 +97,7 @@ macro_rules! operation_columns {
 pub(crate) use {allocation_columns, operation_columns};
 
 /// How many columns [`allocation_columns`] names.
-const ALLOCATION_WIDTH: usize = 22;
+const ALLOCATION_WIDTH: usize = 23;
 /// How many columns [`operation_columns`] names.
 const OPERATION_WIDTH: usize = 10;
 
@@ -207,6 +210,7 @@ impl<'r> Fields<'r> {
             proof: self.maybe_json()?,
             updated_at: self.time()?,
             byo: self.maybe_json()?,
+            keys: self.maybe_json()?.unwrap_or_default(),
         })
     }
 
@@ -284,6 +288,7 @@ pub(crate) fn bind_allocation<'q>(query: Bound<'q>, a: &Allocation) -> Result<Bo
         .bind(maybe_json(a.proof.as_ref())?)
         .bind(a.updated_at.0)
         .bind(maybe_json(a.byo.as_ref())?)
+        .bind(if a.keys == KeyIntent::default() { None } else { Some(json(&a.keys)?) })
         .bind(pdm_model::reserved::look(a.subdomain())))
 }
 

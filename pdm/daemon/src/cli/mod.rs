@@ -1,6 +1,7 @@
 //! The command line: one file per group of verbs.
 
 pub mod admin;
+pub mod dnssec;
 pub mod http;
 pub mod lua;
 pub mod names;
@@ -61,6 +62,9 @@ enum Verb {
     Lua(lua::Verb),
     /// What clients would get, and when, if regions went down. Nothing is touched.
     Rehearse(lua::Rehearse),
+    /// DNSSEC keys: status, roll, hold, policy, inventory.
+    #[command(subcommand)]
+    Dnssec(dnssec::Verb),
     /// Bearer tokens: create, list, revoke (in the token file, without the daemon).
     #[command(subcommand)]
     Token(token::Verb),
@@ -93,6 +97,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Admin(verb) => admin::run(verb, &client()?).await,
         Verb::Lua(verb) => lua::run(verb, cli.output, client).await,
         Verb::Rehearse(verb) => lua::rehearse(verb, &client()?).await,
+        Verb::Dnssec(verb) => dnssec::run(verb, &client()?).await,
         Verb::Token(verb) => token::run(verb, cli.output),
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Config(verb) => settings::run(verb),
@@ -155,6 +160,13 @@ mod tests {
             "pdm suspend a.b.c --reason phishing",
             "pdm resume a.b.c",
             "pdm owner a.b.c acme",
+            "pdm dnssec status a.b.c",
+            "pdm dnssec roll a.b.c --kind ksk --reason tuesday --wait 60",
+            "pdm dnssec hold a.b.c --reason holidays",
+            "pdm dnssec hold a.b.c --off",
+            "pdm dnssec policy a.b.c layout=csk algorithm=15",
+            "pdm dnssec policy a.b.c --pool",
+            "pdm dnssec inventory --pool b.c",
             "pdm store migrate --config f",
             "pdm store check --config f",
             "pdm store recover --config f",

@@ -208,12 +208,7 @@ async fn reserve(client: &Client, fqdn: &str, owner: Option<String>) -> Result<(
 }
 
 /// After a call that opens an operation: watch it when asked to, then show the name.
-pub(super) async fn settle(
-    client: &Client,
-    fqdn: &str,
-    answer: Answer,
-    waiting: &Waiting,
-) -> Result<(), Failure> {
+pub async fn settle(client: &Client, fqdn: &str, answer: Answer, waiting: &Waiting) -> Result<(), Failure> {
     let id = operation_id(&answer.body);
     for warning in answer.body.get("warnings").and_then(Value::as_array).into_iter().flatten() {
         eprintln!("warning: {}", text(warning, ""));

@@ -126,6 +126,11 @@ pub const SECTIONS: &[Section] = &[
         help: "TTLs to write, in seconds; waits follow what was seen in the DNS",
     },
     Section {
+        name: "pools.keys",
+        shape: Shape::Inner,
+        help: "DNSSEC keys of the names lent here; a name may have a policy of its own",
+    },
+    Section {
         name: "byo",
         shape: Shape::Single,
         help: "the rules for domains that their owners bring; TTLs in seconds",
@@ -201,12 +206,14 @@ keys! {
         "withdrawals_per_hour" Count, may, "10", "", "releases an hour beyond which only an admin may go on";
         "drift" Choice(&["repair", "report"]), may, "\"repair\"", "", "what to do when somebody changed what PDM wrote";
         "ttl" Kind::Section, may, "{}", "", "see below";
+        "keys" Kind::Section, may, "{}", "", "see below";
     }
     "pools.ttl" {
         "address" Count, may, "300", "", "the six names";
         "apex_ns" Count, may, "3600", "", "NS at the Sovereign's apex";
         "parent_ns" Count, may, "3600", "", "NS in the pool";
-        "parent_ds" Count, may, "300", "", "DS in the pool";
+        "parent_ds" Count, may, "300", "", "DS in the pool while it is new";
+        "parent_ds_proved" Count, may, "3600", "", "DS in the pool once it was proved for as long as the short TTL; that one when only it is given";
         "negative" Count, may, "300", "", "SOA MINIMUM, and the DNSKEY RRset";
     }
     "byo" {
@@ -222,6 +229,16 @@ keys! {
     "credentials" {
         "key" Secret, may, "", "\"file:credentials.key\"", "at least 32 octets; credentials are sealed with it in the store";
         "previous_key" Secret, may, "", "\"file:credentials.old.key\"", "still opens what was sealed before, until `pdm credentials rekey` has run";
+    }
+    "pools.keys" {
+        "layout" Choice(&["split", "csk"]), may, "\"split\"", "", "KSK and ZSK, or one key for both";
+        "algorithm" Count, may, "13", "", "8, 13, 14 or 15; zones roll to it";
+        "ksk_lifetime" Time, may, "\"365d\"", "", "age at which the KSK or CSK is rolled; 0s for only when asked";
+        "zsk_lifetime" Time, may, "\"90d\"", "", "age at which the ZSK is rolled; 0s for only when asked";
+        "digest" Choice(&["sha-256", "sha-384"]), may, "\"sha-256\"", "", "of DS records";
+        "denial" Choice(&["nsec", "nsec3"]), may, "\"nsec\"", "", "how names are denied; NSEC3 has no salt and no iterations";
+        "cds" Flag, may, "false", "", "publish CDS and CDNSKEY while a DS is due or stands";
+        "double_ds" Flag, may, "false", "", "roll a KSK by two DS instead of two signatures";
     }
     "registrars" {
         "base_url" Url, must, "", "\"https://eu.api.ovh.com/1.0\"", "its API";

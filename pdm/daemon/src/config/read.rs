@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pdm_dnssec::{Dnskey, DsDigest, Name};
+use pdm_model::keys::{ALGORITHMS, Denial, Digest, KeyPolicy, Layout};
 use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
 use toml::{Table, Value};
 use zeroize::Zeroizing;
@@ -237,6 +238,7 @@ fn pool(mut r: Reader<'_>) -> Option<Pool> {
     let withdrawals_per_hour = r.get("withdrawals_per_hour", value::count);
     let drift = r.get("drift", value::choice(&["repair", "report"]));
     let ttls = ttls(r.inner("pools.ttl", "ttl"));
+    let keys = keys(r.inner("pools.keys", "keys"));
     Some(Pool {
         domain: domain?,
         reservation_ttl: reservation_ttl?,
@@ -249,18 +251,22 @@ fn pool(mut r: Reader<'_>) -> Option<Pool> {
         withdrawals_per_hour: withdrawals_per_hour?,
         drift: if drift? == "report" { DriftPolicy::Report } else { DriftPolicy::Repair },
         ttls: ttls?,
+        keys: keys?,
     })
 }
 
 fn ttls(mut r: Reader<'_>) -> Option<Ttls> {
     let mut one = |name| r.get(name, value::count).map(Ttl::new);
     let (address, apex_ns, parent_ns) = (one("address"), one("apex_ns"), one("parent_ns"));
-    let (parent_ds, negative) = (one("parent_ds"), one("negative"));
+    let (parent_ds, proved, negative) = (one("parent_ds"), one("parent_ds_proved"), one("negative"));
+    // Whoever sets the short one alone wants short waits.
+    let proved = if r.given("parent_ds") && !r.given("parent_ds_proved") { parent_ds } else { proved };
     Some(Ttls {
         address: address?,
         apex_ns: apex_ns?,
         parent_ns: parent_ns?,
         parent_ds: parent_ds?,
+        parent_ds_proved: proved?,
         negative: negative?,
     })
 }
@@ -282,6 +288,7 @@ fn byo(mut r: Reader<'_>) -> Option<Pool> {
             apex_ns: apex_ns?,
             parent_ns: parent_ns?,
             parent_ds: parent_ds?,
+            parent_ds_proved: parent_ds?,
             negative: negative?,
         },
         ..Pool::new(ZoneName::parse("byo").ok()?)
@@ -305,6 +312,29 @@ fn credential_keys(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> CredentialKe
         r.problem("previous_key", "it is of no use without key");
     }
     CredentialKeys(key.into_iter().chain(previous).collect())
+}
+
+fn keys(mut r: Reader<'_>) -> Option<KeyPolicy> {
+    let layout = r.get("layout", value::choice(&["split", "csk"]));
+    let algorithm = r.get("algorithm", |v| match u8::try_from(value::count(v)?) {
+        Ok(number) if ALGORITHMS.iter().any(|(known, _)| *known == number) => Ok(number),
+        _ => Err("write 8, 13, 14 or 15".to_owned()),
+    });
+    let (ksk_lifetime, zsk_lifetime) =
+        (r.get("ksk_lifetime", value::time), r.get("zsk_lifetime", value::time));
+    let digest = r.get("digest", value::choice(&["sha-256", "sha-384"]));
+    let denial = r.get("denial", value::choice(&["nsec", "nsec3"]));
+    let (cds, double_ds) = (r.get("cds", value::flag), r.get("double_ds", value::flag));
+    Some(KeyPolicy {
+        layout: if layout? == "csk" { Layout::Csk } else { Layout::Split },
+        algorithm: algorithm?,
+        ksk_lifetime: ksk_lifetime?.as_secs(),
+        zsk_lifetime: zsk_lifetime?.as_secs(),
+        digest: if digest? == "sha-384" { Digest::Sha384 } else { Digest::Sha256 },
+        denial: if denial? == "nsec3" { Denial::Nsec3 } else { Denial::Nsec },
+        cds: cds?,
+        double_ds: double_ds?,
+    })
 }
 
 fn registrars(tree: &Table, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {

@@ -53,6 +53,11 @@ impl<'a> Reader<'a> {
         read(&value).map_err(|detail| self.problem(name, detail)).ok()
     }
 
+    /// Whether the file gives this key.
+    pub fn given(&self, name: &str) -> bool {
+        self.table.is_some_and(|t| t.contains_key(name))
+    }
+
     /// A table inside the section.
     pub fn inner(&mut self, section: &'static str, name: &str) -> Reader<'_> {
         let value = self.table.and_then(|t| t.get(name));

@@ -112,7 +112,14 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         };
         if let Some(seconds) = wish.ttl {
             let ttl = Ttl::new(seconds);
-            pool.ttls = Ttls { address: ttl, apex_ns: ttl, parent_ns: ttl, parent_ds: ttl, negative: ttl };
+            pool.ttls = Ttls {
+                address: ttl,
+                apex_ns: ttl,
+                parent_ns: ttl,
+                parent_ds: ttl,
+                parent_ds_proved: ttl,
+                negative: ttl,
+            };
         }
         pool
     };

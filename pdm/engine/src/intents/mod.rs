@@ -10,6 +10,7 @@ pub mod commit;
 pub mod credential;
 pub mod drain;
 pub mod failover;
+pub mod keys;
 pub mod read;
 pub mod release;
 pub mod reserve;

@@ -52,6 +52,7 @@ impl Engine {
             proof: None,
             updated_at: Timestamp::default(),
             byo: None,
+            keys: pdm_model::KeyIntent::default(),
         };
         let actor = caller.actor.clone();
         let (ttl, quota) = (wanted.pool.reservation_ttl, wanted.pool.quota);
@@ -224,6 +225,7 @@ mod tests {
             proof: None,
             updated_at: Timestamp(0),
             byo: None,
+            keys: pdm_model::KeyIntent::default(),
         }
     }
 

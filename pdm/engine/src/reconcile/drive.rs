@@ -33,6 +33,8 @@ pub(crate) struct Work {
     pub now_at: Instant,
     /// A receipt that was not written down yet.
     pub proof: Option<Proof>,
+    /// Entries of the audit log that were not written down yet.
+    pub audit: Vec<AuditEntry>,
 }
 
 /// How a step went.
@@ -98,7 +100,7 @@ impl Work {
             proof: self.proof.take(),
             quarantine,
             then,
-            audit,
+            audit: self.audit.drain(..).chain(audit).collect(),
         };
         let engine = self.engine.clone();
         self.now = engine.parts.store.checkpoint(&self.operation.id, &self.token, checkpoint).await?;
@@ -130,6 +132,7 @@ pub(crate) async fn drive(engine: &Arc<Engine>, operation: Operation, allocation
         lease_end: Instant::now() + engine.settings.lease,
         now_at: Instant::now(),
         proof: None,
+        audit: Vec::new(),
     };
     if let Err(fault) = steps_in_order(&mut work).await {
         match fault.class {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pdm_lua_records::possible;
+use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_model::{
     Allocation, ConditionKind, DsRecord, Event, NotProved, Parent, Proof, Status, StepKind, Transport, Who,
     ZoneName,
@@ -101,6 +102,14 @@ impl Engine {
         Ok(Ok(Rest { parent: None, anchor: ours, name }))
     }
 
+    /// A zone that is to have no DS is proved from its own keys.
+    fn own_anchor(&self, allocation: &Allocation) -> Option<BTreeSet<DsRecord>> {
+        let zone = Name::from(&allocation.fqdn);
+        let keys = allocation.observed.keys.known.iter().filter_map(|age| Dnskey::parse(&age.dnskey));
+        let entries = keys.filter(Dnskey::is_entry_point).map(|key| key.ds(&zone, DsDigest::Sha256));
+        allocation.observed.keys.insecure.then(|| entries.collect())
+    }
+
     /// Ask every nameserver about an allocation, and validate.
     pub(crate) async fn prove(
         &self,
@@ -108,12 +117,18 @@ impl Engine {
         generation: i64,
         now: pdm_model::Timestamp,
     ) -> Result<Result<Proof, NotProved>, Fault> {
-        let rest = match allocation.mode.parent() {
-            Parent::Ours => {
+        let own = self.own_anchor(allocation);
+        let rest = match (&own, allocation.mode.parent()) {
+            (Some(own), _) => Rest {
+                parent: None,
+                anchor: own.clone(),
+                name: "the zone's own keys, without a DS at the parent".to_owned(),
+            },
+            (None, Parent::Ours) => {
                 let (anchor, name) = self.anchor(&allocation.pool).await?;
                 Rest { parent: Some(allocation.pool.clone()), anchor, name: name.to_owned() }
             }
-            Parent::Foreign => match self.walked_anchor(allocation).await? {
+            (None, Parent::Foreign) => match self.walked_anchor(allocation).await? {
                 Ok(rest) => rest,
                 Err(why) => return Ok(Err(why)),
             },
@@ -128,7 +143,7 @@ impl Engine {
             anchor_name: rest.name,
             desired: self.desired_now(allocation).await?,
             possible,
-            ds: allocation.observed.ds.iter().cloned().collect(),
+            ds: own.unwrap_or_else(|| allocation.observed.ds.iter().cloned().collect()),
             soa: Some(self.settings.soa.clone()),
             random_label: format!("pdm-{}", Uuid::new_v4().simple()),
             servers: self.settings.servers.clone(),

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pdm_dnssec::Name;
 use pdm_model::{ConditionKind, DsRecord, Status, StepKind, Ttl, ZoneName};
-use pdm_ports::probe::KeysSeen;
-use pdm_ports::{DelegationChange, Fault};
+use pdm_ports::{DelegationChange, Fault, ZoneKey};
 use serde_json::json;
 
 use super::called;
@@ -20,7 +20,7 @@ pub(super) async fn ns(work: &mut Work) -> Result<Outcome, Fault> {
     let ttls = work.engine.pool_of(&work.allocation)?.ttls;
     let ns: BTreeSet<ZoneName> = work.engine.settings.nameservers.iter().cloned().collect();
     let ds = match may_publish_ds(work).await {
-        Ok(ds) => Some((ds, ttls.parent_ds)),
+        Ok(ds) => Some((ds, work.engine.ds_ttl(&work.allocation, work.now())?)),
         Err(_) => None,
     };
     let change =
@@ -32,6 +32,7 @@ pub(super) async fn ns(work: &mut Work) -> Result<Outcome, Fault> {
     work.set(ConditionKind::DelegationVisible, Status::True, "delegated", "");
     let with_ds = ds.is_some();
     if let Some((ds, ttl)) = ds {
+        tell_scanning_parents(work).await?;
         seen_in_parent(work, ds, ttl);
     }
     let evidence =
@@ -40,7 +41,7 @@ pub(super) async fn ns(work: &mut Work) -> Result<Outcome, Fault> {
 }
 
 pub(super) async fn ds(work: &mut Work) -> Result<Outcome, Fault> {
-    let ttls = work.engine.pool_of(&work.allocation)?.ttls;
+    let ttl = work.engine.ds_ttl(&work.allocation, work.now())?;
     let attempts =
         work.operation.steps.iter().find(|s| s.kind == StepKind::EnsureParentDs).map_or(0, |s| s.attempts);
     let ds = match may_publish_ds(work).await {
@@ -57,15 +58,23 @@ pub(super) async fn ds(work: &mut Work) -> Result<Outcome, Fault> {
             });
         }
     };
-    let change =
-        DelegationChange { ns: None, ds: Some((ds.clone(), ttls.parent_ds)), mark: work.operation.seq };
+    let change = DelegationChange { ns: None, ds: Some((ds.clone(), ttl)), mark: work.operation.seq };
     apply(work, change).await?;
-    seen_in_parent(work, ds, ttls.parent_ds);
+    tell_scanning_parents(work).await?;
+    seen_in_parent(work, ds, ttl);
     Ok(Outcome::Done {
         evidence: json!({ "ds": work.allocation.observed.parent.ds }),
         event: None,
         also: None,
     })
+}
+
+/// In a roll the stage says what they are told.
+async fn tell_scanning_parents(work: &Work) -> Result<(), Fault> {
+    if work.allocation.observed.keys.roll.is_some() || work.allocation.observed.keys.insecure {
+        return Ok(());
+    }
+    crate::keys::tell(work, pdm_dnssec::roll::Cds::Publish).await
 }
 
 fn seen_in_parent(work: &mut Work, ds: BTreeSet<DsRecord>, ttl: Ttl) {
@@ -92,23 +101,36 @@ async fn may_publish_ds(
         return Err(("old-keys-cached", detail, Some(until.since(now))));
     }
     let engine = work.engine.clone();
-    let seen = engine.parts.probe.keys(&work.allocation.fqdn, &engine.settings.servers).await;
-    work.allocation.observed.dnskey_ttl =
-        seen.iter().filter_map(|s| s.ttl).max().or(work.allocation.observed.dnskey_ttl);
-    match seen.iter().find(|s| !answers(s, &wanted)) {
-        None if !seen.is_empty() && !wanted.is_empty() => Ok(wanted),
-        None => Err(("keys-not-served", "no server to ask".to_owned(), None)),
+    let name = work.allocation.fqdn.clone();
+    if wanted.is_empty() && work.allocation.observed.keys.insecure {
+        return Ok(wanted);
+    }
+    let held = engine.parts.zones.read_keys(&name).await;
+    let held = held.map_err(|fault| (fault.code, fault.detail, None))?.unwrap_or_default();
+    let vouched = vouched_keys(&name, &wanted, &held);
+    let seen = engine.parts.probe.key_views(&name, &engine.settings.servers).await;
+    work.allocation.observed.dnskey_ttl = seen
+        .iter()
+        .filter_map(|s| s.keys.as_ref().map(|(_, ttl)| *ttl))
+        .max()
+        .or(work.allocation.observed.dnskey_ttl);
+    let until = crate::keys::signatures_until(&seen);
+    work.allocation.observed.keys.signatures_until = until.or(work.allocation.observed.keys.signatures_until);
+    match seen.iter().find(|s| !s.keys.as_ref().is_some_and(|(keys, _)| keys.is_superset(&vouched))) {
+        None if !seen.is_empty() && !wanted.is_empty() && !vouched.is_empty() => Ok(wanted),
+        None => Err(("keys-not-served", "no server to ask, or no key behind the DS".to_owned(), None)),
         Some(lacking) => {
-            let what = if lacking.ds_of_keys.is_some() {
-                "answers other keys"
-            } else {
-                "does not answer for the zone"
-            };
+            let what =
+                if lacking.keys.is_some() { "answers other keys" } else { "does not answer for the zone" };
             Err(("keys-not-served", format!("{} {what}", called(&lacking.server)), None))
         }
     }
 }
 
-fn answers(seen: &KeysSeen, wanted: &BTreeSet<DsRecord>) -> bool {
-    seen.ds_of_keys.as_ref().is_some_and(|keys| keys.is_superset(wanted))
+/// The keys behind a DS set that are published: those every server must answer. A roll may announce the DS of one that
+/// is not published yet, beside another.
+fn vouched_keys(name: &ZoneName, ds: &BTreeSet<DsRecord>, held: &[ZoneKey]) -> BTreeSet<String> {
+    let zone = Name::from(name);
+    let published = crate::keys::held(held).into_iter().filter(|key| key.published).map(|key| key.dnskey);
+    published.filter(|key| ds.iter().any(|ds| key.matches(&zone, ds))).map(|key| key.to_string()).collect()
 }

@@ -5,11 +5,11 @@
 
 use pdm_model::canonical::diff;
 use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind};
+use pdm_model::keys::Denial;
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
-use pdm_ports::{Class, Fault};
+use pdm_ports::{Class, Fault, KeyChange, Whose};
 use serde_json::json;
 
-use super::ds_of;
 use crate::reconcile::drive::{Outcome, Work};
 
 pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
@@ -63,14 +63,18 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
             wrote = if changes.is_empty() { "stamp" } else { "records" };
         }
     }
-    let mut keys = zones.read_keys(&name).await?;
-    if keys.as_ref().is_some_and(|k| ds_of(k).is_empty() || !signs(k)) {
+    let mut keys = zones.read_keys(&name).await?.unwrap_or_default();
+    let mut made = false;
+    if !signs(&keys) {
         zones.ensure_signed(&name, &stamp).await?;
-        keys = zones.read_keys(&name).await?;
-        wrote = "keys";
+        keys = zones.read_keys(&name).await?.unwrap_or_default();
+        (wrote, made) = ("keys", true);
     }
-    let ds = keys.as_deref().map(ds_of).unwrap_or_default();
-    if ds.is_empty() {
+    ensure_denial(work).await?;
+    let now = work.now();
+    crate::keys::acquaint(&mut work.allocation.observed.keys, &keys, made, now);
+    let ds: Vec<_> = work.engine.wanted_ds(&work.allocation, &keys)?.into_iter().collect();
+    if ds.is_empty() && !work.allocation.observed.keys.insecure {
         return Err(Fault::transient("no-keys", "the zone has no key that could have a DS"));
     }
     let fresh_keys = !work.allocation.observed.ds.is_empty() && work.allocation.observed.ds != ds;
@@ -87,6 +91,23 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     Ok(Outcome::Done { evidence, event: Some(Event::Published), also: None })
 }
 
+/// NSEC is what a new zone has; asking costs a call, so it is asked only where the policy says otherwise, and where
+/// somebody gave the name a policy.
+async fn ensure_denial(work: &Work) -> Result<(), Fault> {
+    let engine = work.engine.clone();
+    let wanted = engine.key_policy(&work.allocation)?.denial;
+    if wanted == Denial::Nsec && work.allocation.keys.policy.is_none() {
+        return Ok(());
+    }
+    let name = &work.allocation.fqdn;
+    let there = engine.parts.zones.read_signing(name).await?;
+    if there.is_none_or(|signing| signing.denial == wanted) {
+        return Ok(());
+    }
+    let whose = Whose::Allocation(work.allocation.id.clone());
+    engine.parts.zones.change_signing(name, &whose, &KeyChange::Deny(wanted)).await
+}
+
 async fn create(work: &Work, desired: &[RRset], stamp: &Stamp) -> Result<Created, Fault> {
     let spec = ZoneSpec {
         name: work.allocation.fqdn.clone(),
@@ -101,8 +122,15 @@ fn has_soa(zone: &ObservedZone) -> bool {
     zone.rrsets.iter().any(|r| r.rtype == RecordType::Soa)
 }
 
+/// An entry point that is published and signs, and a published key that signs zone data.
 fn signs(keys: &[pdm_ports::zone::ZoneKey]) -> bool {
-    keys.iter().any(|k| k.active && k.flags == 256) || keys.iter().all(|k| k.flags == 257)
+    let held = crate::keys::held(keys);
+    let live = |key: &pdm_dnssec::roll::Held| key.active && key.published;
+    let signers = pdm_dnssec::roll::signers(held.iter());
+    held.iter().any(|key| live(key) && key.dnskey.is_entry_point())
+        && held
+            .iter()
+            .any(|key| live(key) && signers.contains(&(key.dnskey.algorithm(), key.dnskey.key_tag())))
 }
 
 /// A zone of another allocation, or of nobody we know, is never adopted.

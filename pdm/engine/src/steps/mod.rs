@@ -7,6 +7,7 @@ mod ensure_parent;
 mod ensure_zone;
 mod foreign;
 mod remove;
+mod roll_keys;
 mod withdraw_ds;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Faul
         StepKind::EnsureParentDs => ensure_parent::ds(work).await,
         StepKind::EnsureFailover => ensure_failover::run(work).await,
         StepKind::AwaitChain => await_chain::run(work).await,
+        StepKind::RollKeys => roll_keys::run(work).await,
         StepKind::WithdrawParentDs => withdraw_ds::all(work).await,
         StepKind::AwaitDsGone => await_ds_gone::run(work).await,
         StepKind::RemoveDelegationAndZone => remove::run(work).await,

@@ -34,6 +34,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     observed.ds_not_before = Some(now + observed.dnskey_ttl.unwrap_or(Ttl::new(0)).wait());
     observed.ds.clear();
     observed.serial = None;
+    observed.keys = pdm_model::KeyState::default();
     observed.ds_last_seen = None;
     observed.parent.ns.clear();
     observed.parent.ds.clear();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use pdm_model::{DsRecord, OperationKind, Ttl};
+use pdm_model::{OperationKind, Ttl};
 use pdm_ports::{Class, DelegationChange, Fault};
 use serde_json::json;
 
@@ -26,9 +26,7 @@ pub(super) async fn stale(work: &mut Work) -> Result<Outcome, Fault> {
         return Ok(Outcome::Nothing);
     }
     let keys = engine.parts.zones.read_keys(&name).await?;
-    let good: BTreeSet<DsRecord> = super::ds_of(keys.as_deref().unwrap_or_default()).into_iter().collect();
-    let keep: BTreeSet<DsRecord> = there.ds.intersection(&good).cloned().collect();
-    if !keep.is_empty() || keep == there.ds {
+    if crate::keys::vouched(&name, &there.ds, keys.as_deref().unwrap_or_default()) {
         // One matching DS keeps the chain whole; the next step writes the exact set.
         return Ok(Outcome::Nothing);
     }
@@ -62,6 +60,7 @@ pub(super) async fn all(work: &mut Work) -> Result<Outcome, Fault> {
     let there = engine.parts.parent.observe(&work.allocation.fqdn).await?;
     work.allocation.observed.parent = there.clone();
     remember_ttl(work, there.ds_ttl).await;
+    crate::keys::tell(work, pdm_dnssec::roll::Cds::Off).await?;
     if there.ds.is_empty() {
         return Ok(Outcome::Done { evidence: json!({ "withdrawn": [] }), event: None, also: None });
     }

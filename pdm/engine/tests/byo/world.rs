@@ -13,17 +13,18 @@ use pdm_engine::token::TokenKey;
 use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change as ZoneChange;
+use pdm_model::keys::Denial;
 use pdm_model::{
     Delegation, DsRecord, Mode, NotProved, Operation, OperationState, Phase, Pool, Proof, RRset, RecordType,
     Target, Timestamp, Ttl, Ttls, ZoneName,
 };
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
 use pdm_ports::registrar::{
     Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
-use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary, CdsTold, KeyChange, Signing, Whose};
 use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_store::SqlStore;
 use tokio::sync::watch;
@@ -36,6 +37,10 @@ pub fn name(text: &str) -> ZoneName {
 }
 
 pub fn ds(tag: u16) -> DsRecord {
+    if tag == OUR_KEY {
+        let key = pdm_dnssec::Dnskey::parse(OUR_DNSKEY).unwrap();
+        return key.ds(&pdm_dnssec::Name::from(&name("acme.example")), pdm_dnssec::DsDigest::Sha256);
+    }
     format!("{tag} 13 2 {}", "ab".repeat(32)).parse().unwrap()
 }
 
@@ -48,6 +53,7 @@ pub fn theirs() -> BTreeSet<ZoneName> {
 }
 
 pub const OUR_KEY: u16 = 1;
+const OUR_DNSKEY: &str = "257 3 13 AAAA";
 pub const OLD_KEY: u16 = 2;
 const TTL: Ttl = Ttl::new(1);
 
@@ -186,7 +192,7 @@ impl ZoneBackend for Net {
             active: true,
             published: true,
             ds: Some(ds(OUR_KEY)),
-            dnskey: "257 3 13 AAAA".to_owned(),
+            dnskey: OUR_DNSKEY.to_owned(),
         };
         Ok(self.with(|held| held.zone.is_some().then(|| vec![key])))
     }
@@ -195,6 +201,13 @@ impl ZoneBackend for Net {
         Ok(())
     }
     async fn ensure_signed(&self, _: &ZoneName, _: &Stamp) -> Result<(), Fault> {
+        Ok(())
+    }
+    async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault> {
+        let keys = self.read_keys(name).await?;
+        Ok(keys.map(|keys| Signing { keys, cds: CdsTold::Off, denial: Denial::Nsec }))
+    }
+    async fn change_signing(&self, _: &ZoneName, _: &Whose, _: &KeyChange) -> Result<(), Fault> {
         Ok(())
     }
     async fn remove_zone(&self, _: &ZoneName, _: &str) -> Result<(), Fault> {
@@ -250,6 +263,9 @@ impl ParentSide for Net {
 #[async_trait]
 impl DnsProbe for Net {
     async fn keys(&self, _: &ZoneName, _: &[Server]) -> Vec<KeysSeen> {
+        Vec::new()
+    }
+    async fn key_views(&self, _: &ZoneName, _: &[Server]) -> Vec<KeyView> {
         Vec::new()
     }
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
@@ -400,7 +416,16 @@ pub struct World {
 
 fn settings() -> Settings {
     let mut byo = Pool::new(name("byo"));
-    byo.ttls = Ttls { address: TTL, apex_ns: TTL, parent_ns: TTL, parent_ds: TTL, negative: TTL };
+    byo.ttls = Ttls {
+        address: TTL,
+        apex_ns: TTL,
+        parent_ns: TTL,
+        parent_ds: TTL,
+        parent_ds_proved: TTL,
+        negative: TTL,
+    };
+    // The zone here has one key.
+    byo.keys.layout = pdm_model::keys::Layout::Csk;
     Settings {
         pools: BTreeMap::new(),
         byo,

@@ -12,6 +12,7 @@ pub(crate) mod extend;
 pub(crate) mod failover;
 pub(crate) mod freeze;
 pub(crate) mod healthz;
+pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod older;
 pub(crate) mod operation;
@@ -64,6 +65,11 @@ pub(crate) fn table() -> Vec<Route> {
         row("POST", "/v1/allocations/{fqdn}/suspend", post(suspend::handler)),
         row("POST", "/v1/allocations/{fqdn}/resume", post(resume::handler)),
         row("POST", "/v1/allocations/{fqdn}/owner", post(owner::handler)),
+        row("GET", "/v1/allocations/{fqdn}/keys", get(keys::show::handler)),
+        row("POST", "/v1/allocations/{fqdn}/keys/roll", post(keys::roll::handler)),
+        row("POST", "/v1/allocations/{fqdn}/keys/hold", post(keys::hold::handler)),
+        row("PUT", "/v1/allocations/{fqdn}/keys/policy", put(keys::policy::handler)),
+        row("GET", "/v1/dnssec/inventory", get(keys::inventory::handler)),
         row("GET", "/v1/operations/{id}", get(operation::handler)),
         row("GET", "/v1/operations/{id}/events", get(events::handler)),
         row("POST", "/v1/operations/{id}/retry", post(retry::handler)),

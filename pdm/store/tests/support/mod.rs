@@ -135,6 +135,7 @@ pub fn reservation(label: &str, owner: &str, id: &str, now: Timestamp) -> Alloca
         proof: None,
         updated_at: now,
         byo: None,
+        keys: pdm_model::KeyIntent::default(),
     }
 }
 
