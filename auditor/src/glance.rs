@@ -33,13 +33,15 @@ pub(crate) async fn glance(net: &Net, request: &GlanceRequest) -> Glance {
     let count = u32::try_from(questions.len()).unwrap_or(u32::MAX);
     let address = request.server.address;
     let paced = if net.ours.contains(&address) { 0 } else { count };
-    let silent = |why: String| Glance { fqdn: request.fqdn.clone(), wrong: Some(why), unasked: true };
+    let silent =
+        |why: String| Glance { fqdn: request.fqdn.clone(), wrong: Some(why), unasked: true, millis: 0 };
     let pass = match net.gate.enter(address, paced).await {
         Ok(pass) => pass,
         Err(why) => return silent(why),
     };
     let exchange = by_datagram(address, &questions, net.patience, &net.random).await;
     drop(pass);
+    let millis = u32::try_from(exchange.elapsed.as_millis()).unwrap_or(u32::MAX);
     metrics::counter!("pdm_glance_queries_total").increment(exchange.sent_udp.into());
     if exchange.replies.iter().all(Result::is_err) {
         let why = exchange.replies.into_iter().find_map(Result::err).unwrap_or_default();
@@ -49,7 +51,12 @@ pub(crate) async fn glance(net: &Net, request: &GlanceRequest) -> Glance {
     let now = u32::try_from(now).unwrap_or_default();
     let said: Vec<Result<Answer, String>> = exchange.replies.into_iter().map(read).collect();
     let wrong = judge(request, &zone, &said, fixed, &wanted, now).err();
-    Glance { fqdn: request.fqdn.clone(), wrong: wrong.map(|why| format!("{address}: {why}")), unasked: false }
+    Glance {
+        fqdn: request.fqdn.clone(),
+        wrong: wrong.map(|why| format!("{address}: {why}")),
+        unasked: false,
+        millis,
+    }
 }
 
 fn read(reply: Result<Vec<u8>, String>) -> Result<Answer, String> {

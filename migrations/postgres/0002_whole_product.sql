@@ -37,4 +37,63 @@ CREATE TABLE credentials (
     sealed_at BIGINT NOT NULL
 );
 
+-- Reports of audits, and what somebody knows about already.
+CREATE TABLE audits (
+    seq BIGSERIAL PRIMARY KEY,
+    id TEXT COLLATE "C" NOT NULL UNIQUE CHECK (id <> ''),
+    fqdn TEXT COLLATE "C" NOT NULL CHECK (fqdn <> ''),
+    at BIGINT NOT NULL,
+    worst TEXT,
+    verdict TEXT NOT NULL,
+    body TEXT NOT NULL,
+    recording TEXT
+);
+
+CREATE INDEX audits_fqdn ON audits (fqdn, seq);
+CREATE INDEX audits_at ON audits (at);
+
+CREATE TABLE acknowledgements (
+    fqdn TEXT COLLATE "C" NOT NULL,
+    finding TEXT COLLATE "C" NOT NULL,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    reason TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (fqdn, finding)
+);
+
+-- What rounds of quick looks saw.
+CREATE TABLE measurements (
+    seq BIGSERIAL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    looks BIGINT NOT NULL,
+    silent BIGINT NOT NULL,
+    wrong BIGINT NOT NULL,
+    millis BIGINT NOT NULL
+);
+
+CREATE INDEX measurements_at ON measurements (at);
+
+-- The audit log as one chain: each place commits to the one before. Entries are sealed in batches after they were
+-- written, in the order in which the sealer saw them, so that nothing that appends waits for another.
+CREATE TABLE audit_chain (
+    place BIGINT PRIMARY KEY,
+    seq BIGINT NOT NULL UNIQUE REFERENCES audit_log (seq),
+    digest TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+
+CREATE TABLE audit_checkpoints (
+    place BIGINT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    key TEXT NOT NULL,
+    signature TEXT NOT NULL
+);
+
+CREATE TRIGGER audit_chain_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_insert_only();
+
+CREATE TRIGGER audit_checkpoints_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_checkpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_insert_only();
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

@@ -119,4 +119,77 @@ CREATE TABLE credentials (
     sealed_at INTEGER NOT NULL
 ) STRICT;
 
+-- Reports of audits, and what somebody knows about already.
+CREATE TABLE audits (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    id TEXT NOT NULL UNIQUE CHECK (id <> ''),
+    fqdn TEXT NOT NULL CHECK (fqdn <> ''),
+    at INTEGER NOT NULL,
+    worst TEXT,
+    verdict TEXT NOT NULL,
+    body TEXT NOT NULL,
+    recording TEXT
+) STRICT;
+
+CREATE INDEX audits_fqdn ON audits (fqdn, seq);
+CREATE INDEX audits_at ON audits (at);
+
+CREATE TABLE acknowledgements (
+    fqdn TEXT NOT NULL,
+    finding TEXT NOT NULL,
+    actor TEXT NOT NULL CHECK (actor <> ''),
+    reason TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (fqdn, finding)
+) STRICT;
+
+-- What rounds of quick looks saw.
+CREATE TABLE measurements (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    at INTEGER NOT NULL,
+    looks INTEGER NOT NULL,
+    silent INTEGER NOT NULL,
+    wrong INTEGER NOT NULL,
+    millis INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX measurements_at ON measurements (at);
+
+-- The audit log as one chain: each place commits to the one before. Entries are sealed in batches after they were
+-- written, in the order in which the sealer saw them, so that nothing that appends waits for another.
+CREATE TABLE audit_chain (
+    place INTEGER PRIMARY KEY NOT NULL,
+    seq INTEGER NOT NULL UNIQUE REFERENCES audit_log (seq),
+    digest TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE audit_checkpoints (
+    place INTEGER PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    key TEXT NOT NULL,
+    signature TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER audit_chain_no_update BEFORE UPDATE ON audit_chain
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is insert-only');
+END;
+
+CREATE TRIGGER audit_chain_no_delete BEFORE DELETE ON audit_chain
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is insert-only');
+END;
+
+CREATE TRIGGER audit_checkpoints_no_update BEFORE UPDATE ON audit_checkpoints
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is insert-only');
+END;
+
+CREATE TRIGGER audit_checkpoints_no_delete BEFORE DELETE ON audit_checkpoints
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is insert-only');
+END;
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

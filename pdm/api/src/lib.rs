@@ -4,6 +4,7 @@
 //! JSON is camelCase, times are RFC 3339 in UTC, and a request with a field that is not listed is refused.
 
 pub mod allocation;
+pub mod audit;
 pub mod audit_log;
 pub mod failover;
 pub mod health;

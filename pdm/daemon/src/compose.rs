@@ -15,9 +15,9 @@ use pdm_engine::token::TokenKey;
 use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
+use pdm_ports::audit_store::AuditStore;
 use pdm_ports::parent::ZoneLease;
 use pdm_ports::registrar::Registrar;
-use pdm_ports::walk::DelegationWalk;
 use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
 use pdm_server::{App, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
@@ -55,6 +55,7 @@ impl Daemon {
         let points = Points::from_env().map_err(Failure::Usage)?;
         let servers = servers::find(config).await?;
         let sql = Arc::new(SqlStore::open(&config.store.url, config.store.migrate).await?);
+        let audits: Arc<dyn AuditStore> = sql.clone();
         let (mut store, mut lease): (Arc<dyn Store>, Arc<dyn ZoneLease>) = (sql.clone(), sql);
         if let Some(points) = &points {
             (store, lease) = (Crash::new(store, points.clone()), Crash::new(lease, points.clone()));
@@ -67,13 +68,16 @@ impl Daemon {
         if let Some(points) = points.clone() {
             (zones, parent) = (Crash::new(zones, points.clone()), Crash::new(parent, points));
         }
+        let walker = walk(config, &servers);
         let parts = Parts {
             store,
             zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone() }),
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
-            walk: walk(config, &servers),
             registrars: registrars(config)?,
+            walk: walker.clone(),
+            auditor: walker,
+            audits,
         };
         let vault = vault(config)?;
         let tokens = TokenKey::new(&config.auth.token_key);
@@ -219,7 +223,7 @@ fn probe(config: &Config, servers: &[pdm_ports::Server]) -> Arc<dyn DnsProbe> {
     Arc::new(Prober::new(settings))
 }
 
-fn walk(config: &Config, servers: &[pdm_ports::Server]) -> Arc<dyn DelegationWalk> {
+fn walk(config: &Config, servers: &[pdm_ports::Server]) -> Arc<Walker> {
     let settings = WalkSettings {
         allowed: may_ask(config),
         ours: servers.iter().map(|server| server.address).collect(),
@@ -253,6 +257,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
         sweep: config.worker.sweep,
         failover_look: config.worker.failover_look,
         proof_age: config.worker.proof_age,
+        audit: config.audit.clone(),
     }
 }
 

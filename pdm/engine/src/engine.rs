@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName};
+use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName, RRset};
+use pdm_model::canonical::desired_rrsets;
+use pdm_ports::audit::Auditor;
+use pdm_ports::audit_store::AuditStore;
 use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
@@ -13,6 +16,7 @@ use pdm_ports::{Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBacken
 use tokio::sync::{Mutex, Notify, Semaphore};
 use uuid::Uuid;
 
+use crate::audits::Signer;
 use crate::editor::{self, Editor};
 use crate::failover::LuaKnown;
 use crate::settings::Settings;
@@ -35,6 +39,10 @@ pub struct Parts {
     pub walk: Arc<dyn DelegationWalk>,
     /// Registrars and DNS hosts by id.
     pub registrars: BTreeMap<String, Arc<dyn Registrar>>,
+    /// Audits.
+    pub auditor: Arc<dyn Auditor>,
+    /// Keeps what audits leave behind.
+    pub audits: Arc<dyn AuditStore>,
 }
 
 /// Intents, workers and sweeps over one set of parts.
@@ -46,6 +54,9 @@ pub struct Engine {
     pub(crate) vault: Vault,
     /// Who edits foreign parents, by mode.
     pub(crate) editors: BTreeMap<Mode, Arc<dyn Editor>>,
+    pub(crate) signer: Signer,
+    /// Audits on demand that run at once.
+    pub(crate) audits: Semaphore,
     /// This process among replicas: its lease tokens begin with it.
     pub(crate) holder: String,
     pub(crate) waiters: Waiters,
@@ -78,6 +89,8 @@ impl Engine {
         Arc::new(Self {
             settings,
             parts,
+            signer: tokens.signer(),
+            audits: Semaphore::new(4),
             tokens,
             vault,
             editors: editor::editors(),

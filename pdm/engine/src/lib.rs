@@ -2,6 +2,7 @@
 //!
 //! Nothing here names a technology: the store, the nameservers, the parent and the probe are ports.
 
+pub mod audits;
 pub mod caller;
 mod editor;
 pub mod engine;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use pdm_model::{Allocation, DsRecord, Parent, Pool, Refusal, ZoneName};
 use pdm_ports::Server;
 
+use crate::audits::AuditSettings;
+
 /// What the engine is told at start. Nothing here changes while it runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,6 +39,8 @@ pub struct Settings {
     pub failover_look: Duration,
     /// Age at which a proof is taken again.
     pub proof_age: Duration,
+    /// How audits go on by themselves.
+    pub audit: AuditSettings,
 }
 
 impl Settings {

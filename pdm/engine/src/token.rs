@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
+use crate::audits::Signer;
+
 /// Makes and checks reservation tokens.
 pub struct TokenKey(hmac::Key);
 
@@ -12,6 +14,12 @@ impl TokenKey {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// Signs checkpoints of the audit log, with a key made from this one.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer::new(hmac::sign(&self.0, b"pdm audit log checkpoint").as_ref())
     }
 
     /// The token of an allocation.

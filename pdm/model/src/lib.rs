@@ -10,6 +10,7 @@ pub mod claim;
 pub mod delegation;
 pub mod failover;
 pub mod handover;
+pub mod incident;
 pub mod keys;
 pub mod lifecycle;
 pub mod name;

@@ -86,6 +86,7 @@ problems! {
     "needs-unsigned-zone" 422 "A signed zone cannot answer nothing" "caller" "use whenAllDown all, first or fallback" "invalid-format"
     "needs-version" 422 "The nameservers are too old for this policy" "operator" "upgrade every PowerDNS as the detail says, or leave the field out" "api-unavailable"
     "no-failover" 409 "The name has no failover policy" "caller" "give it one with PUT /v1/allocations/{fqdn}/target" "conflict"
+    "no-such-finding" 404 "The last audit found no such thing, or PDM cannot mend it" "caller" "run an audit and read its findings" "not-found"
     "no-such-task" 404 "The registrar has no such task" "nobody" "PDM reads the state again" "not-found"
     "not-acceptable-state" 409 "The name cannot take this now" "caller" "read its phase and wait for it, or release it" "conflict"
     "not-below-zone" 422 "The name does not lie where the request says" "caller" "name the registered domain and a name below it" "invalid-format"

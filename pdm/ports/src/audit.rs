@@ -137,6 +137,8 @@ pub struct Glance {
     pub wrong: Option<String>,
     /// Nobody answered, so that nothing is known.
     pub unasked: bool,
+    /// Milliseconds until the last answer.
+    pub millis: u32,
 }
 
 /// What a quick look must see.

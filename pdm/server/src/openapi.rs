@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{
-    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend, failover, freeze, healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend, target, thaw, validate, keys,
+    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend, failover, freeze, healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend, target, thaw, validate, keys, audit, audit_acknowledge, audit_fix, audit_log_export, audits, evidence,
 };
 
 #[derive(OpenApi)]
@@ -17,7 +17,8 @@ use crate::routes::{
         check::handler, reserve::handler, extend::handler, commit::handler, release::handler, allocations::handler,
     allocation::handler, credential::handler, registrars::validate, target::handler, failover::status, failover::rehearsal, failover::drain, suspend::handler, resume::handler, owner::handler, operation::handler, keys::show::handler, keys::roll::handler, keys::hold::handler, keys::policy::handler, keys::inventory::handler,
         events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, freeze::handler,
-        thaw::handler, audit_log::handler, healthz::handler, readyz::handler, metrics::handler, file::handler,
+        thaw::handler, audits::handler, audits::list, audit::handler, audit_fix::handler,
+        audit_acknowledge::handler, audit_log::handler, audit_log_export::handler, evidence::handler, healthz::handler, readyz::handler, metrics::handler, file::handler,
         older::check::handler, older::reserve::handler, older::commit::handler, older::release::handler,
         older::list::handler, older::reserved::handler, older::registrar::validate, older::registrar::set_ns,
     ),
@@ -27,6 +28,7 @@ use crate::routes::{
         (name = "names", description = "Reserve, commit, change and release"),
         (name = "operations", description = "What is under way"),
         (name = "dnssec", description = "Keys and their rolls"),
+        (name = "audits", description = "What the world really sees"),
         (name = "operator", description = "For who runs it"),
         (name = "older", description = "Paths of an earlier provisioner; they stay as they are")
     )

@@ -37,6 +37,11 @@ const TABLES: &[Table] = &[
     },
     Table { name: "operation_events", columns: "#seq operation #at body", numbered: true },
     Table { name: "audit_log", columns: "#seq #at actor action fqdn result detail", numbered: true },
+    Table { name: "audits", columns: "#seq id fqdn #at worst verdict body recording", numbered: true },
+    Table { name: "acknowledgements", columns: "fqdn finding actor reason #until", numbered: false },
+    Table { name: "measurements", columns: "#seq #at #looks #silent #wrong #millis", numbered: true },
+    Table { name: "audit_chain", columns: "#place #seq digest hash", numbered: false },
+    Table { name: "audit_checkpoints", columns: "#place #at hash key signature", numbered: false },
     Table { name: "requests", columns: "key digest #begun_at #status response", numbered: false },
     Table { name: "freezes", columns: "pool actor #since", numbered: false },
     Table {

@@ -4,6 +4,7 @@
 //! one task runs the jobs in batches with one commit (`writer`); on PostgreSQL each has a transaction of its own
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
+pub mod chain;
 mod claims;
 mod copy;
 mod credentials;
@@ -16,6 +17,7 @@ mod log;
 mod open;
 mod port;
 mod read;
+mod reports;
 mod requests;
 mod rows;
 mod schema;

@@ -1,11 +1,15 @@
 //! The ports, method by method: each is one job.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pdm_model::audit::{Acknowledged, Report};
+use pdm_model::incident::Measurement;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
 };
+use pdm_ports::audit_store::{AuditStore, ChainState, Link, ReportLine};
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::{
     Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, SealedCredential,
@@ -15,7 +19,9 @@ use pdm_ports::{Fault, Store};
 use serde_json::Value;
 
 use crate::decide::Decide;
-use crate::{SqlStore, claims, credentials, freeze, log, read, requests, sweep, work, zone_lease};
+use crate::{
+    SqlStore, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work, zone_lease,
+};
 
 #[async_trait]
 impl Store for SqlStore {
@@ -168,6 +174,84 @@ impl Store for SqlStore {
 
     async fn prune(&self) -> Result<u64, Fault> {
         self.write(sweep::Prune).await
+    }
+}
+
+#[async_trait]
+impl AuditStore for SqlStore {
+    async fn keep_report(&self, report: &Report, recording: Option<String>) -> Result<(), Fault> {
+        self.write(reports::Keep { report: report.clone(), recording }).await
+    }
+
+    async fn report(&self, id: &str) -> Result<Option<Report>, Fault> {
+        self.read(reports::One::Id(id.to_owned())).await
+    }
+
+    async fn recording(&self, id: &str) -> Result<Option<String>, Fault> {
+        self.read(reports::Recording(id.to_owned())).await
+    }
+
+    async fn last_report(&self, fqdn: &ZoneName) -> Result<Option<Report>, Fault> {
+        self.read(reports::One::Last(fqdn.clone())).await
+    }
+
+    async fn reports(
+        &self,
+        fqdn: Option<&ZoneName>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ReportLine>, Fault> {
+        self.read(reports::Page { fqdn: fqdn.cloned(), before, limit }).await
+    }
+
+    async fn prune_reports(&self, keep: Duration) -> Result<u64, Fault> {
+        self.write(reports::Prune(keep)).await
+    }
+
+    async fn acknowledge(
+        &self,
+        fqdn: &ZoneName,
+        finding: &str,
+        known: Option<&Acknowledged>,
+    ) -> Result<(), Fault> {
+        let (fqdn, finding, known) = (fqdn.clone(), finding.to_owned(), known.cloned());
+        self.write(reports::Acknowledge { fqdn, finding, known }).await
+    }
+
+    async fn acknowledged(&self, fqdn: &ZoneName) -> Result<BTreeMap<String, Acknowledged>, Fault> {
+        self.read(reports::Acknowledgements(fqdn.clone())).await
+    }
+
+    async fn add_measurement(&self, measurement: Measurement) -> Result<(), Fault> {
+        self.write(reports::Measure(measurement)).await
+    }
+
+    async fn measurements(&self, since: Timestamp) -> Result<Vec<Measurement>, Fault> {
+        self.read(reports::Measured(since)).await
+    }
+
+    async fn seal(&self, limit: u32) -> Result<u64, Fault> {
+        self.write(chain::Seal(limit)).await
+    }
+
+    async fn chain(&self) -> Result<ChainState, Fault> {
+        self.read(chain::State).await
+    }
+
+    async fn links(&self, after: i64, limit: u32) -> Result<Vec<Link>, Fault> {
+        self.read(chain::Links { after, limit }).await
+    }
+
+    async fn add_checkpoint(&self, checkpoint: &pdm_ports::audit_store::Checkpoint) -> Result<(), Fault> {
+        self.write(chain::AddCheckpoint(checkpoint.clone())).await
+    }
+
+    async fn checkpoints(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<pdm_ports::audit_store::Checkpoint>, Fault> {
+        self.read(chain::Checkpoints { after, limit }).await
     }
 }
 

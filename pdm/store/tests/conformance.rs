@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "conformance/auditing.rs"]
+mod auditing;
 #[path = "conformance/claiming.rs"]
 mod claiming;
 #[path = "conformance/deadlines.rs"]
@@ -74,6 +76,11 @@ conformance! {
         each_operation_is_leased_once,
         workers_and_callers_never_deadlock,
         events_tell_each_visible_change_once;
+    auditing:
+        reports_are_kept_listed_and_pruned,
+        an_acknowledgement_ends_by_the_clock_of_the_store,
+        the_log_becomes_one_chain_whoever_seals_it,
+        a_chain_cannot_be_changed_and_checkpoints_stay;
     deadlines:
         reservations_end_by_the_clock_of_the_store,
         a_reclaimed_reservation_falls_back_into_quarantine,

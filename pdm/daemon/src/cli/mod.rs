@@ -4,6 +4,10 @@ pub mod admin;
 pub mod dnssec;
 pub mod http;
 pub mod lua;
+pub mod audit;
+mod audit_page;
+pub mod evidence;
+pub mod log;
 pub mod names;
 pub mod output;
 pub mod plan;
@@ -65,6 +69,12 @@ enum Verb {
     /// DNSSEC keys: status, roll, hold, policy, inventory.
     #[command(subcommand)]
     Dnssec(dnssec::Verb),
+    /// Look at the real DNS of a name or a pool: what is wrong, who must act, and the fix.
+    Audit(audit::Audit),
+    /// Everything about one name in one signed bundle.
+    Evidence(evidence::Evidence),
+    /// The audit log: read, export, verify.
+    Log(log::Log),
     /// Bearer tokens: create, list, revoke (in the token file, without the daemon).
     #[command(subcommand)]
     Token(token::Verb),
@@ -98,6 +108,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Lua(verb) => lua::run(verb, cli.output, client).await,
         Verb::Rehearse(verb) => lua::rehearse(verb, &client()?).await,
         Verb::Dnssec(verb) => dnssec::run(verb, &client()?).await,
+        Verb::Audit(verb) => audit::run(verb, &client()?).await,
+        Verb::Evidence(verb) => evidence::run(verb, &client()?).await,
+        Verb::Log(verb) => log::run(verb, &client()?).await,
         Verb::Token(verb) => token::run(verb, cli.output),
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Config(verb) => settings::run(verb),
@@ -152,6 +165,14 @@ mod tests {
             "pdm pools ds",
             "pdm pools plan omani.works --config f",
             "pdm log --fqdn a.b.c",
+            "pdm log export --file f",
+            "pdm evidence a.b.c --file f",
+            "pdm log verify f",
+            "pdm audit a.b.c --output html",
+            "pdm audit a.b.c --output text --compare 7",
+            "pdm audit a.b.c --fix SOV06",
+            "pdm audit b.c --pool",
+            "pdm audit a.b.c --acknowledge ZONE02 --reason planned --days 7",
             "pdm token create --file t --name ci --role provisioner --owner acme --pool omani.works --days 30",
             "pdm token list --file t",
             "pdm token revoke --file t --name ci",

@@ -170,7 +170,7 @@ async fn check(client: &Client, fqdn: &str) -> Result<(), Failure> {
     let free = body.get("available").and_then(Value::as_bool).unwrap_or(false);
     match client.output {
         Output::Json => output::json(&body),
-        Output::Table => fields(&[
+        Output::Table | Output::Html => fields(&[
             ("name", text(&body, "/fqdn")),
             ("available", if free { "yes" } else { "no" }.to_owned()),
             ("code", text(&body, "/code")),
@@ -248,7 +248,7 @@ pub fn operation_id(body: &Value) -> Option<String> {
 pub fn show(client: &Client, body: Value) -> Result<(), Failure> {
     match client.output {
         Output::Json => output::json(&body),
-        Output::Table => super::read::details(&body),
+        Output::Table | Output::Html => super::read::details(&body),
     }
     Ok(())
 }

@@ -8,9 +8,12 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// For people.
+    #[value(alias = "text")]
     Table,
     /// For machines.
     Json,
+    /// A page to keep, where there is one (`pdm audit`); otherwise as `table`.
+    Html,
 }
 
 /// Print JSON, indented. A reader that closed the pipe is no error.

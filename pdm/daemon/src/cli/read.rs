@@ -1,4 +1,4 @@
-//! What reads only: get, list, wait, operations, validate, registrars, pools, log.
+//! What reads only: get, list, wait, operations, validate, registrars, pools.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,15 +61,6 @@ pub enum Verb {
     /// Pools: list, their DS for the registrar, what a take-over would change.
     #[command(subcommand)]
     Pools(Pools),
-    /// Read the audit log.
-    Log {
-        /// About this name.
-        #[arg(long)]
-        fqdn: Option<String>,
-        /// By this actor.
-        #[arg(long)]
-        actor: Option<String>,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,14 +126,14 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
         Verb::Pools(Pools::Plan { domain, config }) => {
             super::plan::show(&config, domain.as_deref(), client.output).await
         }
-        Verb::Log { fqdn, actor } => log(client, fqdn, actor).await,
     }
 }
 
-fn rows(client: &Client, body: &Value, columns: &[(&str, &str)]) -> Result<(), Failure> {
+/// A list, as it is or as a table.
+pub fn rows(client: &Client, body: &Value, columns: &[(&str, &str)]) -> Result<(), Failure> {
     match client.output {
         Output::Json => output::json(body),
-        Output::Table => table(columns, &items(body)),
+        Output::Table | Output::Html => table(columns, &items(body)),
     }
     Ok(())
 }
@@ -225,21 +216,6 @@ async fn pool_ds(client: &Client, domain: Option<&str>) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-async fn log(client: &Client, fqdn: Option<String>, actor: Option<String>) -> Result<(), Failure> {
-    let given = [("fqdn", &fqdn), ("actor", &actor)];
-    let query: Vec<_> = given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
-    let body = client.get(&["audit-log"], &query).await?.body;
-    let columns = [
-        ("TIME", "/at"),
-        ("ACTOR", "/actor"),
-        ("ACTION", "/action"),
-        ("NAME", "/fqdn"),
-        ("RESULT", "/result"),
-        ("DETAIL", "/detail"),
-    ];
-    rows(client, &body, &columns)
 }
 
 /// Members of an allocation or operation that have tables of their own, or that only JSON shows.

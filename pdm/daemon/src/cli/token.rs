@@ -93,7 +93,7 @@ fn make(create: Create, form: Output) -> Result<(), Failure> {
     let made = token_file::create(&create.file.file, &new).map_err(Failure::refused)?;
     match form {
         Output::Json => output::json(&json!({ "id": made.id, "name": new.name, "token": made.token })),
-        Output::Table => {
+        Output::Table | Output::Html => {
             fields(&[
                 ("id", made.id),
                 ("name", new.name),
@@ -114,7 +114,7 @@ fn list(file: &File, form: Output) -> Result<(), Failure> {
         .collect();
     match form {
         Output::Json => output::json(&rows.into()),
-        Output::Table => {
+        Output::Table | Output::Html => {
             let columns = [
                 ("ID", "/id"),
                 ("NAME", "/name"),

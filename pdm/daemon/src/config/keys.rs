@@ -147,6 +147,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { name: "auth", shape: Shape::Single, help: "who may call" },
     Section { name: "worker", shape: Shape::Single, help: "how operations are driven" },
+    Section { name: "audit", shape: Shape::Single, help: "how audits go on by themselves" },
     Section { name: "limits", shape: Shape::Single, help: "on requests" },
     Section { name: "log", shape: Shape::Single, help: "logs go to standard error" },
 ];
@@ -255,6 +256,13 @@ keys! {
         "sweep" Time, may, "\"30s\"", "", "time between two looks for drift";
         "failover_look" Time, may, "\"5s\"", "", "time between two looks at what nameservers answer for failover policies";
         "proof_age" Time, may, "\"1h\"", "", "age at which a proof is taken again";
+    }
+    "audit" {
+        "glance" Time, may, "\"5m\"", "", "pause between two rounds of quick looks at every Sovereign; 0s for none";
+        "full" Time, may, "\"1m\"", "", "pause between two full audits, which take every Sovereign in turn; 0s for none";
+        "keep" Time, may, "\"90d\"", "", "how long reports are kept; the newest of each name stays";
+        "profile" Choice(&["public", "loopback"]), may, "\"public\"", "", "loopback excuses what servers on one machine cannot have";
+        "ca" Words, may, "[]", "[\"letsencrypt.org\"]", "CAs that must be able to issue, as CAA records name them";
     }
     "limits" {
         "requests_per_second" Count, may, "20000", "", "of one token, or of one address without a token; 0 is no limit";

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_model::keys::{ALGORITHMS, Denial, Digest, KeyPolicy, Layout};
+use pdm_engine::audits::AuditSettings;
 use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
 use toml::{Table, Value};
 use zeroize::Zeroizing;
@@ -61,6 +62,7 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
     );
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
+    let audit = audit(Reader::new("audit", "audit", tree.get("audit"), problems));
     let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
     let log = log(Reader::new("log", "log", tree.get("log"), problems));
     for (index, name) in names.iter().enumerate().filter(|(i, name)| names[..*i].contains(name)) {
@@ -80,6 +82,7 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         registrars,
         auth: auth?,
         worker: worker?,
+        audit: audit?,
         limits: limits?,
         log: log?,
     })
@@ -392,6 +395,15 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
         failover_look: failover_look?,
         proof_age: proof_age?,
     })
+}
+
+fn audit(mut r: Reader<'_>) -> Option<AuditSettings> {
+    let mut time = |name| r.get(name, value::time);
+    let (glance, full, keep) = (time("glance"), time("full"), time("keep"));
+    let profile = r.get("profile", value::choice(&["public", "loopback"]));
+    let ca = r.get("ca", value::words);
+    let excused = profile.and_then(|word| super::profile(&word));
+    Some(AuditSettings { glance: glance?, full: full?, keep: keep?, excused: excused?, ca: ca? })
 }
 
 fn limits(mut r: Reader<'_>) -> Option<Limits> {

@@ -16,7 +16,9 @@ use pdm_model::address::DOCUMENTATION_RANGES;
 use pdm_model::{Pool, Ttl, Ttls, ZoneName};
 use zeroize::Zeroizing;
 
-use crate::config::{Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, StoreConfig, Worker};
+use pdm_engine::audits::AuditSettings;
+
+use crate::config::{Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, StoreConfig, Worker, profile};
 use crate::failure::Failure;
 pub use state::State;
 use supervise::Child;
@@ -158,6 +160,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         },
         // Everything is near: after a crash the next start need not wait long for the leases of the one before.
         worker: Worker { lease: Duration::from_secs(10), ..Worker::default() },
+        audit: AuditSettings { excused: profile("loopback").unwrap_or_default(), ..AuditSettings::default() },
         // One person on one machine: no limit stands in the way of trying things out.
         limits: Limits { requests_per_second: 0, burst: 0 },
         log: log(),

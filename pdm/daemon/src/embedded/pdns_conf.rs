@@ -52,6 +52,8 @@ pub fn render(conf: &Conf<'_>) -> String {
     set("write-pid", "no");
     // It would report its version by DNS otherwise.
     set("security-poll-suffix", "");
+    // Nobody needs the whole zone here.
+    set("disable-axfr", "yes");
     set("api", "yes");
     set("api-key", conf.api_key);
     set("webserver", "yes");

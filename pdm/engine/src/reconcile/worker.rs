@@ -16,8 +16,13 @@ use crate::intents::commit::Birth;
 impl Engine {
     /// Work and sweep until `stop` turns true; then finish the steps that are under way and return.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let sweeps = tokio::spawn(self.clone().sweep_for_ever(stop.clone()));
-        let policies = tokio::spawn(self.clone().watch_failover_for_ever(stop.clone()));
+        let beside = [
+            tokio::spawn(self.clone().sweep_for_ever(stop.clone())),
+            tokio::spawn(self.clone().watch_failover_for_ever(stop.clone())),
+            tokio::spawn(self.clone().glance_for_ever(stop.clone())),
+            tokio::spawn(self.clone().audit_for_ever(stop.clone())),
+            tokio::spawn(self.clone().seal_for_ever(stop.clone())),
+        ];
         let all = u32::try_from(self.settings.parallel).unwrap_or(u32::MAX);
         while !*stop.borrow() {
             let pause = match self.look_for_work().await {
@@ -37,8 +42,7 @@ impl Engine {
         self.stopping.store(true, Ordering::Relaxed);
         // Every drive gives its slot back at its next step; a call in flight is awaited, not cut.
         let _ = tokio::time::timeout(self.settings.lease, self.slots.acquire_many(all)).await;
-        sweeps.abort();
-        policies.abort();
+        beside.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     /// Whether this process may drive operations: the store was compared with the DNS, and no stop was asked for.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use pdm_engine::audits::AuditSettings;
 use pdm_engine::caller::{Caller, Role};
 use pdm_engine::intents::claim::ClaimRequest;
 use pdm_engine::intents::{Accepted, IntentError, RegistrarRequest, Reserved};
@@ -12,6 +13,7 @@ use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
 use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
+use pdm_model::audit::Report;
 use pdm_model::canonical::Change as ZoneChange;
 use pdm_model::keys::Denial;
 use pdm_model::{
@@ -19,6 +21,7 @@ use pdm_model::{
     Target, Timestamp, Ttl, Ttls, ZoneName,
 };
 use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
+use pdm_ports::audit::{AuditRequest, Audited, Auditor, Glance, GlanceRequest};
 use pdm_ports::registrar::{
     Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
@@ -414,6 +417,19 @@ pub struct World {
     running: Option<tokio::task::JoinHandle<()>>,
 }
 
+#[async_trait]
+impl Auditor for Net {
+    async fn audit(&self, _: AuditRequest) -> Result<Audited, Fault> {
+        Err(Fault::transient("down", "nobody audits here"))
+    }
+    fn replay(&self, _: &[u8]) -> Result<Report, Fault> {
+        Err(Fault::transient("down", "nobody audits here"))
+    }
+    async fn glance(&self, request: &GlanceRequest) -> Glance {
+        Glance { fqdn: request.fqdn.clone(), wrong: None, unasked: true, millis: 0 }
+    }
+}
+
 fn settings() -> Settings {
     let mut byo = Pool::new(name("byo"));
     byo.ttls = Ttls {
@@ -441,6 +457,7 @@ fn settings() -> Settings {
         sweep: Duration::from_secs(3600),
         failover_look: Duration::from_secs(3600),
         proof_age: Duration::from_secs(3600),
+        audit: AuditSettings { glance: Duration::ZERO, full: Duration::ZERO, ..AuditSettings::default() },
     }
 }
 
@@ -472,8 +489,10 @@ impl World {
             zones: part.clone(),
             parent: part.clone(),
             probe: part.clone(),
-            walk: part,
+            walk: part.clone(),
             registrars,
+            auditor: part,
+            audits: store.clone(),
         };
         let vault = Vault::new(keys.iter().map(|byte| SealKey::new(&[*byte; 32]).unwrap()).collect());
         let engine = Engine::new(settings(), parts, TokenKey::new(&[7; 32]), vault);

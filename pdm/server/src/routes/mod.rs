@@ -2,12 +2,18 @@
 
 pub(crate) mod allocation;
 pub(crate) mod allocations;
+pub(crate) mod audit;
+pub(crate) mod audit_acknowledge;
+pub(crate) mod audit_fix;
 pub(crate) mod audit_log;
+pub(crate) mod audit_log_export;
+pub(crate) mod audits;
 pub(crate) mod check;
 pub(crate) mod commit;
 pub(crate) mod credential;
 pub(crate) mod document;
 pub(crate) mod events;
+pub(crate) mod evidence;
 pub(crate) mod extend;
 pub(crate) mod failover;
 pub(crate) mod freeze;
@@ -79,7 +85,14 @@ pub(crate) fn table() -> Vec<Route> {
         row("POST", "/v1/validate", post(validate::handler)),
         row("POST", "/v1/freeze", post(freeze::handler)),
         row("POST", "/v1/thaw", post(thaw::handler)),
+        row("POST", "/v1/audits", post(audits::handler)),
+        row("GET", "/v1/audits", get(audits::list)),
+        row("GET", "/v1/audits/{id}", get(audit::handler)),
+        row("POST", "/v1/audits/fix", post(audit_fix::handler)),
+        row("POST", "/v1/audits/acknowledge", post(audit_acknowledge::handler)),
         row("GET", "/v1/audit-log", get(audit_log::handler)),
+        row("GET", "/v1/audit-log/export", get(audit_log_export::handler)),
+        row("GET", "/v1/evidence/{fqdn}", get(evidence::handler)),
         row("GET", "/healthz", get(healthz::handler)),
         row("GET", "/readyz", get(readyz::handler)),
         row("GET", "/metrics", get(metrics::handler)),

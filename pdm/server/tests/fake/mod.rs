@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails the test")]
 
+mod audits;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,13 +176,16 @@ pub fn settings() -> Settings {
         sweep: Duration::from_secs(30),
         proof_age: Duration::from_secs(3600),
         failover_look: Duration::from_secs(5),
+        audit: pdm_engine::audits::AuditSettings::default(),
     }
 }
 
 pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
     let nothing = Arc::new(Nothing);
     let parts = Parts {
-        store,
+        store: store.clone(),
+        audits: store,
+        auditor: Arc::new(audits::OneFinding),
         zones: nothing.clone(),
         parent: nothing.clone(),
         probe: nothing.clone(),

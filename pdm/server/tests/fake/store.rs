@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pdm_model::audit::Report;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal,
     Timestamp, ZoneName,
@@ -36,6 +37,7 @@ struct Inner {
 #[derive(Default)]
 pub struct MemoryStore {
     inner: Mutex<Inner>,
+    reports: Mutex<Vec<Report>>,
     /// When set, nothing answers.
     pub down: AtomicBool,
 }
@@ -46,6 +48,12 @@ impl MemoryStore {
             return Err(Fault::transient("database", "secret-connection-string"));
         }
         Ok(self.inner.lock().unwrap())
+    }
+
+    /// The reports that were kept.
+    pub fn kept_reports(&self) -> Result<MutexGuard<'_, Vec<Report>>, Fault> {
+        drop(self.inner()?);
+        Ok(self.reports.lock().unwrap())
     }
 
     /// End the open operation of a name, as a worker would.

@@ -1,0 +1,179 @@
+//! What an audit is told: what should be, what PDM holds, and where the view starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pdm_model::byo::ProvedBy;
+use pdm_model::{Allocation, DsRecord, Mode, Phase, RRset, Timestamp, ZoneName};
+use pdm_ports::Fault;
+use pdm_ports::audit::{Above, AuditRequest, Editor, Intent, PoolFacts, Registration};
+use pdm_ports::store::Filter;
+use uuid::Uuid;
+
+use crate::engine::Engine;
+
+/// Rows read at once.
+const PAGE: u32 = 500;
+
+fn editor(mode: Mode) -> Editor {
+    match mode {
+        Mode::Pool => Editor::Pool,
+        Mode::ByoManual => Editor::ByoManual,
+        Mode::ByoApi => Editor::ByoApi,
+    }
+}
+
+/// Seconds since a TXT record proved the ownership. What is delegated to us proves itself.
+fn proved_ago(a: &Allocation, now: Timestamp) -> Option<u64> {
+    let ownership = &a.byo.as_ref()?.ownership;
+    (ownership.by == ProvedBy::Txt).then(|| now.since(ownership.at).as_secs())
+}
+
+impl Engine {
+    /// A Sovereign.
+    pub(super) async fn request_for(&self, a: &Allocation, undelegated: bool) -> Result<AuditRequest, Fault> {
+        let (zone, parent) =
+            tokio::join!(self.parts.zones.read_zone(&a.fqdn), self.parts.parent.observe(&a.fqdn));
+        // What cannot be read is not known; the report says so.
+        let held = zone.ok().map(|zone| zone.map(|zone| zone.rrsets).unwrap_or_default());
+        let ttls = self.settings.pools.get(&a.pool).map(|pool| pool.ttls).unwrap_or_default();
+        let intent = Intent {
+            editor: editor(a.mode),
+            active: a.phase == Phase::Active || undelegated,
+            ns: self.settings.nameservers.iter().cloned().collect(),
+            ds: a.observed.ds.iter().cloned().collect(),
+            rrsets: self.desired(a),
+            soa: self.settings.soa.clone(),
+            ttls,
+            held,
+            // A foreign parent is seen in the DNS only.
+            parent_held: parent.ok().filter(|_| editor(a.mode) == Editor::Pool),
+            kept: Vec::new(),
+            proved_ago: proved_ago(a, self.parts.store.now().await?),
+            ca: self.settings.audit.ca.clone(),
+        };
+        let above = match editor(a.mode) {
+            Editor::Pool if self.settings.private_view => Some(self.above(&a.pool).await?),
+            Editor::Pool | Editor::ByoManual | Editor::ByoApi => None,
+        };
+        Ok(AuditRequest { intent: Some(intent), above, undelegated, ..self.request_about(&a.fqdn) })
+    }
+
+    /// A name that PDM does not keep.
+    pub(super) fn request_for_stranger(&self, name: &ZoneName) -> AuditRequest {
+        AuditRequest { servers: Vec::new(), ..self.request_about(name) }
+    }
+
+    /// A pool, with what belongs to nobody in it.
+    pub(super) async fn request_for_pool(&self, pool: &ZoneName) -> Result<AuditRequest, Fault> {
+        let facts = self.pool_facts(pool).await?;
+        let above = if self.settings.private_view { Some(self.above(pool).await?) } else { None };
+        Ok(AuditRequest { pool: Some(facts), above, ..self.request_about(pool) })
+    }
+
+    fn request_about(&self, name: &ZoneName) -> AuditRequest {
+        AuditRequest {
+            id: Uuid::now_v7().to_string(),
+            fqdn: name.clone(),
+            intent: None,
+            pool: None,
+            above: None,
+            servers: self.settings.servers.clone(),
+            undelegated: false,
+            random_label: format!("pdm-{}", Uuid::new_v4().simple()),
+            excused: self.settings.audit.excused.clone(),
+            registration: Registration::Unknown(
+                "no registration data is asked for: audit.rdap is not set".to_owned(),
+            ),
+        }
+    }
+
+    async fn above(&self, pool: &ZoneName) -> Result<Above, Fault> {
+        let (anchor, _) = self.anchor(pool).await?;
+        Ok(Above { zone: pool.clone(), servers: self.settings.servers.clone(), anchor })
+    }
+
+    async fn pool_facts(&self, pool: &ZoneName) -> Result<PoolFacts, Fault> {
+        let (zones, delegations, held) = tokio::try_join!(
+            self.parts.zones.list_zones(),
+            self.parts.parent.delegations(pool),
+            self.parts.zones.read_zone(pool),
+        )?;
+        let mut rows: BTreeMap<ZoneName, Allocation> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let filter = Filter { pool: Some(pool.clone()), after, limit: PAGE, ..Filter::default() };
+            let page = self.parts.store.allocations(&filter).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.fqdn.as_str().to_owned());
+            rows.extend(page.into_iter().map(|row| (row.fqdn.clone(), row)));
+        }
+        let ids: BTreeSet<&str> = rows.values().map(|row| row.id.as_str()).collect();
+        let orphan_zones = zones.iter().filter(|zone| {
+            let ours = zone.allocation.as_deref().is_some_and(|id| !ids.contains(id));
+            ours && ZoneName::parse(&zone.name).is_ok_and(|name| name != *pool && name.is_at_or_below(pool))
+        });
+        let expects = |name: &ZoneName| rows.get(name).filter(|row| row.phase != Phase::Quarantined);
+        let orphan_delegations = delegations.iter().filter(|(name, _)| expects(name).is_none());
+        let wrong_ds = delegations.iter().filter_map(|(name, there)| {
+            let row = rows.get(name).filter(|row| row.phase == Phase::Active)?;
+            let wanted: BTreeSet<DsRecord> = row.observed.ds.iter().cloned().collect();
+            (wanted != there.ds).then(|| (name.to_string(), listed(&there.ds), listed(&wanted)))
+        });
+        let released: BTreeSet<&ZoneName> =
+            rows.values().filter(|row| row.phase == Phase::Quarantined).map(|row| &row.fqdn).collect();
+        Ok(PoolFacts {
+            orphan_zones: orphan_zones.map(|zone| zone.name.clone()).collect(),
+            orphan_delegations: orphan_delegations.map(|(name, _)| name.to_string()).collect(),
+            wrong_ds: wrong_ds.collect(),
+            referenced: held.map(|zone| referenced(&zone.rrsets, &released)).unwrap_or_default(),
+        })
+    }
+}
+
+fn listed(ds: &BTreeSet<DsRecord>) -> String {
+    if ds.is_empty() {
+        return "nothing".to_owned();
+    }
+    ds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Records that point to a released name or below it.
+fn referenced(rrsets: &[RRset], released: &BTreeSet<&ZoneName>) -> Vec<(String, String)> {
+    let points = |rrset: &&RRset| matches!(rrset.rtype.as_str(), "CNAME" | "MX" | "SRV" | "NS");
+    let targets = |rrset: &RRset| -> Vec<ZoneName> {
+        let last = |content: &String| content.split_ascii_whitespace().last().map(ZoneName::parse);
+        rrset.records.iter().filter_map(last).flatten().collect()
+    };
+    rrsets
+        .iter()
+        .filter(points)
+        .flat_map(|rrset| {
+            let hit =
+                targets(rrset).into_iter().filter(|t| released.iter().any(|name| t.is_at_or_below(name)));
+            hit.map(|t| (format!("{} {}", rrset.owner, rrset.rtype), t.to_string())).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_model::{RecordType, Ttl};
+
+    #[test]
+    fn records_that_point_to_released_names_are_named() {
+        let gone = ZoneName::parse("gone.omani.works").unwrap();
+        let set = |owner: &str, kind: &str, content: &str| {
+            RRset::new(owner, RecordType::from(kind.to_owned()), Ttl::new(60), [content])
+        };
+        let rrsets = [
+            set("www.omani.works.", "CNAME", "api.gone.omani.works."),
+            set("mail.omani.works.", "MX", "10 gone.omani.works."),
+            set("other.omani.works.", "CNAME", "begone.omani.works."),
+            set("text.omani.works.", "TXT", "\"gone.omani.works.\""),
+        ];
+        let found = referenced(&rrsets, &BTreeSet::from([&gone]));
+        let owners: Vec<&str> = found.iter().map(|(record, _)| record.as_str()).collect();
+        assert_eq!(owners, ["www.omani.works. CNAME", "mail.omani.works. MX"]);
+    }
+}
