@@ -1,10 +1,11 @@
 # The only entry for people. Everything works on a Debian 12 machine with a Rust toolchain, git and make.
 TARGET := $${CARGO_TARGET_DIR:-target}
-.PHONY: help install build demo demo-failover up check test test-full bench docs
+.PHONY: help install build demo demo-failover demo-certificate up check test test-full bench docs
 
 help:
 	@echo 'make demo       one name from reservation to quarantine, explained'
 	@echo 'make demo-failover  two regions, one of them dies: what each nameserver answers, live'
+	@echo 'make demo-certificate  a wildcard certificate through the PowerDNS door'
 	@echo 'make up         leave a daemon running'
 	@echo 'make check      formatting and lints'
 	@echo 'make test       every test; the long ones as a bounded sample'
@@ -14,6 +15,7 @@ help:
 
 install:
 	@sh scripts/install.sh
+	@sh scripts/npm.sh
 
 build: install
 	cargo build --locked --bin pdm
@@ -23,6 +25,9 @@ demo: build
 
 demo-failover: build
 	sh scripts/demo-failover.sh
+
+demo-certificate: build
+	sh scripts/demo-certificate.sh
 
 up: build
 	$(TARGET)/debug/pdm up

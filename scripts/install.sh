@@ -16,6 +16,12 @@ command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need
 [ -x /usr/bin/chromium ] || need="$need chromium"
 # Full runs try independent clients of registrars, from PyPI, in environments of their own.
 [ -z "${PDM_TEST_FULL:-}" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
+command -v lego >/dev/null 2>&1 || need="$need lego"
+command -v nats-server >/dev/null 2>&1 || [ -x /usr/sbin/nats-server ] || need="$need nats-server"
+command -v promtool >/dev/null 2>&1 || need="$need prometheus"
+command -v pebble >/dev/null 2>&1 || need="$need pebble"
+command -v openssl >/dev/null 2>&1 || need="$need openssl"
+command -v curl >/dev/null 2>&1 || need="$need curl ca-certificates"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
 [ -z "$need" ] && exit 0
 root=
@@ -35,8 +41,10 @@ $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-rec
 # The packages switch their services on for the next boot; port 53 is not ours to take.
 if [ -d /run/systemd/system ]; then
     case $need in *pdns-server*) $root systemctl disable --quiet pdns.service || true ;; esac
-    case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
     case $need in *unbound*) $root systemctl disable --quiet unbound.service || true ;; esac
     case "$need " in *" bind9 "*) $root systemctl disable --quiet named.service || true ;; esac
     case $need in *knot*) $root systemctl disable --quiet knot.service || true ;; esac
+    case $need in *nats-server*) $root systemctl disable --quiet nats-server.service || true ;; esac
+    case $need in *prometheus*) $root systemctl disable --quiet prometheus.service prometheus-node-exporter.service || true ;; esac
+    case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
 fi

@@ -96,4 +96,46 @@ CREATE TRIGGER audit_chain_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON au
 CREATE TRIGGER audit_checkpoints_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_checkpoints
     FOR EACH STATEMENT EXECUTE FUNCTION audit_log_insert_only();
 
+-- What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
+-- forget to; only while somebody wants to tell it (`outbox` in meta).
+INSERT INTO meta (key, value) VALUES ('outbox', 'off');
+
+CREATE TABLE outbox (
+    seq BIGSERIAL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    allocation TEXT COLLATE "C" NOT NULL,
+    fqdn TEXT COLLATE "C" NOT NULL,
+    pool TEXT COLLATE "C" NOT NULL,
+    mode TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    was TEXT,
+    generation BIGINT NOT NULL,
+    target TEXT,
+    suspended TEXT,
+    conditions TEXT NOT NULL
+);
+
+CREATE FUNCTION outbox_write() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before TEXT := NULL;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        before := OLD.phase;
+    END IF;
+    IF EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on') THEN
+        INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+        VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, before, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions);
+    END IF;
+    RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER outbox_new AFTER INSERT ON allocations FOR EACH ROW EXECUTE FUNCTION outbox_write();
+CREATE TRIGGER outbox_changed AFTER UPDATE ON allocations FOR EACH ROW
+    WHEN ((NEW.phase, NEW.owner, NEW.generation, NEW.suspended, NEW.conditions)
+        IS DISTINCT FROM (OLD.phase, OLD.owner, OLD.generation, OLD.suspended, OLD.conditions))
+    EXECUTE FUNCTION outbox_write();
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

@@ -192,4 +192,42 @@ BEGIN
     SELECT RAISE(ABORT, 'the audit log is insert-only');
 END;
 
+-- What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
+-- forget to; only while somebody wants to tell it (`outbox` in meta).
+INSERT INTO meta (key, value) VALUES ('outbox', 'off');
+
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    at INTEGER NOT NULL,
+    allocation TEXT NOT NULL,
+    fqdn TEXT NOT NULL,
+    pool TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    was TEXT,
+    generation INTEGER NOT NULL,
+    target TEXT,
+    suspended TEXT,
+    conditions TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER outbox_new AFTER INSERT ON allocations
+WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
+BEGIN
+    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, NULL, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions);
+END;
+
+CREATE TRIGGER outbox_changed AFTER UPDATE ON allocations
+WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
+    AND (NEW.phase, NEW.owner, NEW.generation, NEW.suspended, NEW.conditions)
+        IS NOT (OLD.phase, OLD.owner, OLD.generation, OLD.suspended, OLD.conditions)
+BEGIN
+    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, OLD.phase, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions);
+END;
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use pdm_ports::trace::{self, TARGET};
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::answer::{ApiError, judge, transport};
 use crate::config::{ApiKey, InstanceConfig, Options};
@@ -30,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) wants_body: bool,
     /// How many times the usual timeout it may take.
     pub(crate) patience: u32,
+    /// The trace it belongs to, when it is made for a task that waits elsewhere.
+    pub(crate) trace: Option<String>,
 }
 
 impl Request {
@@ -43,6 +48,7 @@ impl Request {
             send_by: None,
             wants_body: true,
             patience: 1,
+            trace: None,
         }
     }
 
@@ -53,12 +59,27 @@ impl Request {
         path: impl Into<String>,
         body: Option<Vec<u8>>,
     ) -> Self {
-        Self { call, method, path: path.into(), body, send_by: None, wants_body: false, patience: 1 }
+        Self {
+            call,
+            method,
+            path: path.into(),
+            body,
+            send_by: None,
+            wants_body: false,
+            patience: 1,
+            trace: None,
+        }
     }
 
     /// The same with more time to answer.
     pub(crate) fn patient(mut self) -> Self {
         self.patience = 4;
+        self
+    }
+
+    /// The same, as part of another task's trace.
+    pub(crate) fn traced(mut self, context: Option<String>) -> Self {
+        self.trace = context;
         self
     }
 
@@ -134,7 +155,16 @@ impl Client {
         }
         let call = request.call;
         let started = Instant::now();
-        let (status, outcome) = self.send(request).await;
+        let span = tracing::trace_span!(
+            target: TARGET, "powerdns", traceparent = request.trace.as_deref(), span_kind = "client", call,
+            server.address = self.base, status = Empty, error = Empty,
+        );
+        let (status, outcome) = self.send(request).instrument(span.clone()).await;
+        span.record("status", status.as_str());
+        if outcome.is_err() {
+            span.record("error", status.as_str());
+        }
+        drop(span);
         metrics::counter!("pdm_powerdns_calls_total", "call" => call, "status" => status).increment(1);
         metrics::histogram!("pdm_powerdns_call_seconds", "call" => call)
             .record(started.elapsed().as_secs_f64());
@@ -158,6 +188,9 @@ impl Client {
             // Without it, errors come as plain text.
             .header(ACCEPT, "application/json")
             .header("x-api-key", key);
+        if let Some(context) = trace::traceparent() {
+            builder = builder.header("traceparent", context);
+        }
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }

@@ -147,7 +147,8 @@ impl ParentSide for PoolParent {
     ) -> Result<(), Fault> {
         let pool = self.above(child)?;
         let (answer, answered) = oneshot::channel();
-        let waiter = Waiter { label: child.first_label().into(), change, deadline, answer };
+        let trace = pdm_ports::trace::traceparent();
+        let waiter = Waiter { label: child.first_label().into(), change, deadline, trace, answer };
         let gone = || Fault::new(Class::Bug, "pool-writer-gone", "the pool's writer has ended");
         pool.jobs.send(Job::Apply(waiter)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?

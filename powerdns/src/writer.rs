@@ -58,6 +58,8 @@ pub(crate) struct Waiter {
     pub(crate) label: Box<str>,
     pub(crate) change: DelegationChange,
     pub(crate) deadline: Instant,
+    /// The trace of the caller.
+    pub(crate) trace: Option<String>,
     pub(crate) answer: oneshot::Sender<Result<(), Fault>>,
 }
 
@@ -413,10 +415,13 @@ impl Room {
         metrics::histogram!("pdm_powerdns_parent_batch_children").record(batch.entries.len() as f64);
         let deadline = batch.members.iter().map(|member| member.deadline).min();
         let path = format!("/zones/{}", self.zone().dotted());
+        // One change for many callers can be shown below one of them.
+        let trace = batch.members.iter().find_map(|member| member.trace.clone());
         let mut tries = Tries::within(self.dns.instances.timeout());
         loop {
             let request = Request::write("patch-pool", Method::PATCH, path.clone(), Some(body.clone()));
-            match self.dns.instances.primary().call(request.before(deadline)).await {
+            let request = request.before(deadline).traced(trace.clone());
+            match self.dns.instances.primary().call(request).await {
                 Ok(reply) => {
                     for (label, next) in batch.entries {
                         view.wrote(&label, next);

@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod audit;
 pub mod audit_log;
 pub mod failover;
+pub mod door;
 pub mod health;
 pub mod keys;
 pub mod older;

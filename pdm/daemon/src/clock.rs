@@ -15,6 +15,13 @@ pub fn host_now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The host's time in nanoseconds, for spans.
+#[expect(clippy::disallowed_methods, reason = "the place where the host's clock is read")]
+pub fn host_nanos() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// How far the store's clock is from the host's, in milliseconds, given the host's time before and after the question.
 pub fn distance(before: Timestamp, store: Timestamp, after: Timestamp) -> u64 {
     // Anything between the two may be right: the answer travelled.

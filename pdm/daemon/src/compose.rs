@@ -16,11 +16,12 @@ use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
 use pdm_ports::audit_store::AuditStore;
+use pdm_ports::outbox::Outbox;
 use pdm_ports::parent::ZoneLease;
 use pdm_ports::registrar::Registrar;
 use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
-use pdm_server::{App, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
+use pdm_server::{AnyOf, App, Authenticator, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
 use pdm_store::SqlStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,9 +30,12 @@ use crate::background;
 use crate::clock;
 use crate::config::Config;
 use crate::crash::{Crash, Points};
+use crate::events;
 use crate::failure::Failure;
 use crate::guard::{Ground, GuardedParent, GuardedZones};
+use crate::identity::{self, OidcTokens};
 use crate::servers;
+use crate::turns::Turns;
 
 /// The longest a PowerDNS call may take, unless a third of the lease is less.
 const CALL: Duration = Duration::from_secs(8);
@@ -40,6 +44,8 @@ const CALL: Duration = Duration::from_secs(8);
 pub struct Daemon {
     /// Intents, workers and sweeps.
     pub engine: Arc<Engine>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) lease: Arc<dyn ZoneLease>,
     powerdns: Arc<PowerDns>,
     pools: Arc<PoolParent>,
     ground: Arc<Ground>,
@@ -56,12 +62,13 @@ impl Daemon {
         let servers = servers::find(config).await?;
         let sql = Arc::new(SqlStore::open(&config.store.url, config.store.migrate).await?);
         let audits: Arc<dyn AuditStore> = sql.clone();
-        let (mut store, mut lease): (Arc<dyn Store>, Arc<dyn ZoneLease>) = (sql.clone(), sql);
+        let (mut store, mut lease): (Arc<dyn Store>, Arc<dyn ZoneLease>) = (sql.clone(), sql.clone());
         if let Some(points) = &points {
             (store, lease) = (Crash::new(store, points.clone()), Crash::new(lease, points.clone()));
         }
         let powerdns = Arc::new(powerdns(config)?);
-        let pools = Arc::new(PoolParent::new(powerdns.clone(), pool_zones(config), lease));
+        let turns = Turns::new(lease.clone(), powerdns_call(config));
+        let pools = Arc::new(PoolParent::new(powerdns.clone(), pool_zones(config), lease.clone()));
         let ground = Arc::new(Ground::default());
         let (mut zones, mut parent): (Arc<dyn ZoneBackend>, Arc<dyn ParentSide>) =
             (powerdns.clone(), pools.clone());
@@ -71,7 +78,7 @@ impl Daemon {
         let walker = walk(config, &servers);
         let parts = Parts {
             store,
-            zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone() }),
+            zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone(), turns }),
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
             registrars: registrars(config)?,
@@ -82,7 +89,7 @@ impl Daemon {
         let vault = vault(config)?;
         let tokens = TokenKey::new(&config.auth.token_key);
         let engine = Engine::new(settings(config, servers), parts, tokens, vault);
-        Ok(Self { engine, powerdns, pools, ground, points })
+        Ok(Self { engine, outbox: sql, lease, powerdns, pools, ground, points })
     }
 
     /// Prepare every pool once and put back what only the DNS remembers.
@@ -127,12 +134,7 @@ pub async fn run(
         networks.map(|(cidr, role)| TrustedNetwork { cidr: *cidr, role: role.as_str().to_owned() });
     let app = App {
         engine: daemon.engine.clone(),
-        authenticator: Arc::new(FileTokens::open(&config.auth.tokens).map_err(|e| {
-            Failure::Refused(format!(
-                "{e}\n  next step: pdm token create --file {} --name ... --role ...",
-                config.auth.tokens.display()
-            ))
-        })?),
+        authenticator: authenticator(config, &stop)?,
         trusted: TrustedNetworks::new(networks.collect()).map_err(Failure::refused)?,
         limits: Limits {
             per_second: config.limits.requests_per_second,
@@ -143,12 +145,35 @@ pub async fn run(
         pages: pdm_server::Pages::default(),
         metrics,
     };
+    let teller = events::start(config, &daemon, &stop).await?;
     daemon.background();
     let driver = tokio::spawn(daemon.engine.clone().run(stop.clone()));
     announce(listener.local_addr().unwrap_or(config.listen));
     tracing::info!(listen = %config.listen, "ready for requests");
     pdm_server::serve(listener, app, stop).await;
+    if let Some(teller) = teller {
+        // What it does not tell now waits in the store.
+        let _ = tokio::time::timeout(Duration::from_secs(5), teller).await;
+    }
     driver.await.map_err(|e| Failure::Refused(format!("the workers ended badly: {e}")))
+}
+
+/// Who may call: the tokens of the file, then those of the issuer.
+fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Arc<dyn Authenticator>, Failure> {
+    let file = FileTokens::open(&config.auth.tokens).map_err(|e| {
+        Failure::Refused(format!(
+            "{e}\n  next step: pdm token create --file {} --name ... --role ...",
+            config.auth.tokens.display()
+        ))
+    })?;
+    let mut all: Vec<Arc<dyn Authenticator>> = vec![Arc::new(file)];
+    if let Some(oidc) = &config.oidc {
+        let provider = Arc::new(identity::provider(oidc)?);
+        let (running, stop) = (provider.clone(), stop.clone());
+        tokio::spawn(async move { running.run(stop).await });
+        all.push(Arc::new(OidcTokens::new(provider, oidc.rules.clone())));
+    }
+    Ok(Arc::new(AnyOf(all)))
 }
 
 /// True once the process is told to end; a second signal ends it at once.
@@ -177,6 +202,11 @@ pub fn stop_on_signals() -> Result<watch::Receiver<bool>, Failure> {
     Ok(told)
 }
 
+/// The longest a call may take: one that outlives its lease could land after another worker took over.
+fn powerdns_call(config: &Config) -> Duration {
+    CALL.min(config.worker.lease * 3 / 10)
+}
+
 /// The client of the configured servers; nothing is called.
 ///
 /// # Errors
@@ -188,8 +218,7 @@ pub fn powerdns(config: &Config) -> Result<PowerDns, Fault> {
         server_id: instance.server_id.clone(),
     });
     let mut options = Options::new(config.dns.hostmaster.clone(), config.dns.nameservers.clone());
-    // A call that outlives its lease could land after another worker took over.
-    options.timeout = CALL.min(config.worker.lease * 3 / 10);
+    options.timeout = powerdns_call(config);
     PowerDns::new(instances.collect(), options)
 }
 

@@ -12,12 +12,13 @@ use std::time::Instant;
 use async_trait::async_trait;
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, ZoneName};
-use pdm_ports::zone::Created;
+use pdm_ports::zone::{Created, Turn};
 use pdm_ports::{
     Class, DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
 };
 
 use crate::clock::TOLERANCE_MS;
+use crate::turns::Turns;
 
 /// What is known about the ground that writes stand on.
 #[derive(Default)]
@@ -101,6 +102,8 @@ pub struct GuardedZones {
     pub inner: Arc<dyn ZoneBackend>,
     /// What is known.
     pub ground: Arc<Ground>,
+    /// Whose turn it is.
+    pub turns: Arc<Turns>,
 }
 
 #[async_trait]
@@ -119,6 +122,10 @@ impl ZoneBackend for GuardedZones {
 
     async fn change_zone(&self, name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<(), Fault> {
         self.inner.change_zone(name, changes, stamp).await
+    }
+
+    async fn turn(&self, name: &ZoneName) -> Result<Turn, Fault> {
+        self.turns.take(name).await
     }
 
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault> {

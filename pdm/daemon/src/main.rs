@@ -7,10 +7,13 @@ mod compose;
 mod config;
 mod crash;
 mod embedded;
+mod events;
 mod failure;
 mod guard;
+mod identity;
 mod servers;
 mod telemetry;
+mod turns;
 
 use std::process::ExitCode;
 

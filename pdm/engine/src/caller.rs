@@ -2,6 +2,8 @@
 
 use pdm_model::{Allocation, Refusal, ZoneName};
 
+use crate::door::DoorScope;
+
 /// A role of a token or a trusted network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -15,6 +17,8 @@ pub enum Role {
     Auditor,
     /// A client of the older paths from a trusted network; never more than those need.
     Legacy,
+    /// Writes its own names into one zone, through the PowerDNS door, and does nothing else.
+    DnsDoor,
 }
 
 /// What somebody wants to do.
@@ -34,6 +38,8 @@ pub enum Right {
     Audit,
     /// Suspend, resume, transfer, freeze, thaw.
     Administer,
+    /// Use the PowerDNS door.
+    Door,
 }
 
 const RIGHTS: &[(Role, &[Right])] = &[
@@ -53,11 +59,13 @@ const RIGHTS: &[(Role, &[Right])] = &[
     (Role::Wizard, &[Right::Check, Right::Reserve, Right::Commit, Right::Read]),
     (Role::Auditor, &[Right::Check, Right::Read, Right::Audit]),
     (Role::Legacy, &[Right::Check, Right::Reserve, Right::Commit, Right::Release]),
+    (Role::DnsDoor, &[Right::Door]),
 ];
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 5] = [Self::Admin, Self::Provisioner, Self::Wizard, Self::Auditor, Self::Legacy];
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Provisioner, Self::Wizard, Self::Auditor, Self::Legacy, Self::DnsDoor];
 
     /// The word in token files and configuration.
     #[must_use]
@@ -68,6 +76,7 @@ impl Role {
             Self::Wizard => "wizard",
             Self::Auditor => "auditor",
             Self::Legacy => "legacy",
+            Self::DnsDoor => "dns-door",
         }
     }
 
@@ -95,6 +104,8 @@ pub struct Caller {
     pub owner: Option<String>,
     /// Only names of this pool.
     pub pool: Option<ZoneName>,
+    /// What of which zone, for the PowerDNS door.
+    pub door: Option<DoorScope>,
 }
 
 /// The owner of names that were reserved without one.
@@ -156,6 +167,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(RIGHTS.iter().filter(|(r, _)| *r == role).count(), 1);
             assert_eq!(role.may(Right::Administer), role == Role::Admin);
+            assert_eq!(role.may(Right::Door), role == Role::DnsDoor);
             assert_eq!(Role::from_word(role.as_str()), Some(role));
         }
         assert!(!Role::Legacy.may(Right::Read));
@@ -168,6 +180,7 @@ mod tests {
             role: Role::Provisioner,
             owner: Some("acme".into()),
             pool: None,
+            door: None,
         };
         assert_eq!(caller.owner_for(None).unwrap(), "acme");
         assert_eq!(caller.owner_for(Some("other")).unwrap_err().code, "forbidden");

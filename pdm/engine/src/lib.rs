@@ -4,11 +4,13 @@
 
 pub mod audits;
 pub mod caller;
+pub mod door;
 mod editor;
 pub mod engine;
 mod failover;
 pub mod intents;
 pub mod keys;
+pub mod outbox;
 pub mod ownership;
 mod reconcile;
 mod recover;

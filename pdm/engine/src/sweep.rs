@@ -378,7 +378,7 @@ impl Engine {
     /// PDM itself as an actor, for the audit log.
     #[must_use]
     pub fn itself() -> Caller {
-        Caller { actor: "pdm".to_owned(), role: Role::Admin, owner: None, pool: None }
+        Caller { actor: "pdm".to_owned(), role: Role::Admin, owner: None, pool: None, door: None }
     }
 }
 

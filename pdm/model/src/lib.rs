@@ -22,6 +22,7 @@ pub mod proof;
 pub mod registered;
 pub mod reserved;
 pub mod rrset;
+pub mod shadow;
 pub mod target;
 pub mod time;
 

@@ -168,6 +168,23 @@ pub struct LuaServer {
     pub instances: u32,
 }
 
+/// A zone held alone; dropping it lets the next one in.
+#[derive(Default)]
+pub struct Turn(Option<Box<dyn Send + Sync>>);
+
+impl Turn {
+    /// Ends when `held` is dropped.
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(held)))
+    }
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Turn").field(&self.0.is_some()).finish()
+    }
+}
+
 /// The servers that carry our zones. Calls are idempotent where their names say `ensure` or `remove`.
 #[async_trait]
 pub trait ZoneBackend: Send + Sync {
@@ -179,6 +196,10 @@ pub trait ZoneBackend: Send + Sync {
     async fn read_keys(&self, name: &ZoneName) -> Result<Option<Vec<ZoneKey>>, Fault>;
     /// Change RRsets of a zone that carries `stamp.allocation`, atomically, and renew the stamp. `NotOurs` otherwise.
     async fn change_zone(&self, name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<(), Fault>;
+    /// Hold a zone alone, in every process, while it is read and then changed by what was read.
+    async fn turn(&self, _name: &ZoneName) -> Result<Turn, Fault> {
+        Ok(Turn::default())
+    }
     /// Make sure that a zone has an entry-point key and a signing key (somebody may have removed them).
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault>;
     /// How a zone is signed; none when it is missing.

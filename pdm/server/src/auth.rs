@@ -1,8 +1,9 @@
-//! Who asks. Bearer tokens today; a certificate or an OIDC token is another [`Authenticator`].
+//! Who asks. A file of tokens and an OIDC issuer are each an [`Authenticator`]; several are asked in turn.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use pdm_engine::caller::Caller;
@@ -18,9 +19,35 @@ pub struct Presented<'a> {
 }
 
 /// Turns what a client showed into a caller. Called for every request, so it answers from memory.
+#[async_trait]
 pub trait Authenticator: Send + Sync {
     /// The caller; none when nothing valid was shown.
     fn authenticate(&self, presented: &Presented<'_>) -> Option<Arc<Caller>>;
+
+    /// Asked after a refusal. True when something was learnt meanwhile, a key that was rotated in say, and it is worth
+    /// asking again.
+    async fn learn(&self, _presented: &Presented<'_>) -> bool {
+        false
+    }
+}
+
+/// Several, asked in turn.
+pub struct AnyOf(pub Vec<Arc<dyn Authenticator>>);
+
+#[async_trait]
+impl Authenticator for AnyOf {
+    fn authenticate(&self, presented: &Presented<'_>) -> Option<Arc<Caller>> {
+        self.0.iter().find_map(|one| one.authenticate(presented))
+    }
+
+    async fn learn(&self, presented: &Presented<'_>) -> bool {
+        for one in &self.0 {
+            if one.learn(presented).await {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// The bearer token of a request. The scheme's name is case-insensitive (RFC 9110 11.1).

@@ -2,6 +2,7 @@
 //!
 //! It is one function and not a stack of layers, because `check` has to be fast.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -10,6 +11,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pdm_ports::trace::TARGET;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::app::{S, Shared};
@@ -22,6 +26,7 @@ use crate::telemetry;
 use crate::tokens::wall_clock;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The other end of the TCP connection; put into every request by [`crate::serve`].
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +41,8 @@ enum Area {
     Older,
     /// Pages: a session, or a way to get one.
     Page,
+    /// `/api/v1/servers`: a token as PowerDNS's clients send it.
+    Door,
     /// Health, metrics, the document.
     Open,
 }
@@ -44,6 +51,8 @@ impl Area {
     fn of(path: &str) -> Self {
         if path.starts_with("/v1/") {
             Self::Contract
+        } else if path == "/api/v1/servers" || path.starts_with("/api/v1/servers/") {
+            Self::Door
         } else if path.starts_with("/api/v1/") {
             Self::Older
         } else if pages::is_page(path) {
@@ -58,6 +67,7 @@ impl Area {
             Self::Contract | Self::Open => Style::Problem,
             Self::Older => Style::Older,
             Self::Page => Style::Page,
+            Self::Door => Style::Door,
         }
     }
 }
@@ -70,18 +80,24 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let place = (area == Area::Page).then(|| Place::of(&request));
-    let (actor, response) = match admit(&state, area, &request) {
+    let name = route.as_ref().map_or("none", MatchedPath::as_str);
+    let span = span(&method, name, request.headers(), &id);
+    let (actor, response) = match admit(&state, area, request.headers(), peer(&request)).await {
         Ok(asking) => {
             let actor = asking.clone();
             if let Some(asking) = asking {
                 request.extensions_mut().insert(asking);
             }
-            (actor, next.run(request).await)
+            (actor, next.run(request).instrument(span.clone()).await)
         }
         Err(failure) => (None, failure.into_response()),
     };
     let mut response = finish(response, area, place.as_ref(), &id);
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    span.record("status", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("error", response.status().as_str());
+    }
+    let route = name;
     log(&method, route, &response, started, &id, actor.as_ref());
     telemetry::request(&method, route, response.status(), started.elapsed());
     put_headers(response.headers_mut(), id);
@@ -104,36 +120,64 @@ impl Place {
     }
 }
 
+/// The part of a trace that a request is, below the client's own if it told one.
+fn span(method: &Method, route: &str, headers: &HeaderMap, id: &HeaderValue) -> tracing::Span {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    tracing::trace_span!(
+        target: TARGET, "request", traceparent = given, span_kind = "server", http.request.method = %method,
+        http.route = route, request_id = id.to_str().unwrap_or_default(), status = Empty, error = Empty,
+    )
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<Peer>().map(|peer| peer.0.ip())
+}
+
 /// Who asks, and whether the client may ask now. A wrong token costs its address, not the token's owner.
-fn admit(state: &Shared, area: Area, request: &Request) -> Result<Option<Asking>, Failure> {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+async fn admit(
+    state: &Shared,
+    area: Area,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+) -> Result<Option<Asking>, Failure> {
     if area == Area::Open {
         state.rates.admit_peer(peer)?;
         return Ok(None);
     }
-    match identify(state, area, request.headers(), peer) {
+    let token = shown(state, area, headers);
+    let presented = Presented { bearer: token.as_deref(), peer };
+    let mut asking = identify(state, area, headers, &presented);
+    if asking.is_none() {
+        state.rates.admit_peer(peer)?;
+        if state.app.authenticator.learn(&presented).await {
+            asking = identify(state, area, headers, &presented);
+        }
+    }
+    match asking {
         Some(asking) => {
             state.rates.admit_caller(&asking.0.actor)?;
             Ok(Some(asking))
         }
-        None => {
-            state.rates.admit_peer(peer)?;
-            if area == Area::Page {
-                // The sign-in needs nobody; every other page leads there.
-                return Ok(None);
-            }
-            Err(unauthenticated(request.headers()).into())
-        }
+        // The sign-in needs nobody; every other page leads there.
+        None if area == Area::Page => Ok(None),
+        None => Err(unauthenticated(headers).into()),
     }
 }
 
-fn identify(state: &Shared, area: Area, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<Asking> {
-    let session = (area == Area::Page).then(|| session(state, headers)).flatten();
-    let bearer = if area == Area::Page { session.as_deref() } else { bearer(headers) };
-    let caller = state.app.authenticator.authenticate(&Presented { bearer, peer });
+/// The token that a request of an area shows, wherever such requests carry it.
+fn shown<'a>(state: &Shared, area: Area, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
+    match area {
+        Area::Page => session(state, headers).map(Cow::Owned),
+        Area::Door => headers.get(X_API_KEY).and_then(|value| value.to_str().ok()).map(Cow::Borrowed),
+        Area::Contract | Area::Older | Area::Open => bearer(headers).map(Cow::Borrowed),
+    }
+}
+
+fn identify(state: &Shared, area: Area, headers: &HeaderMap, presented: &Presented<'_>) -> Option<Asking> {
+    let caller = state.app.authenticator.authenticate(presented);
     let caller = match area {
-        Area::Older => caller.or_else(|| state.app.trusted.caller(peer, headers)),
-        Area::Contract | Area::Page | Area::Open => caller,
+        Area::Older => caller.or_else(|| state.app.trusted.caller(presented.peer, headers)),
+        Area::Contract | Area::Page | Area::Door | Area::Open => caller,
     };
     caller.map(Asking)
 }
@@ -226,6 +270,8 @@ mod tests {
     fn areas_follow_the_path() {
         assert_eq!(Area::of("/v1/check"), Area::Contract);
         assert_eq!(Area::of("/api/v1/pool/a/check"), Area::Older);
+        assert_eq!(Area::of("/api/v1/servers/localhost/zones"), Area::Door);
+        assert_eq!(Area::of("/api/v1/serversx"), Area::Older);
         assert_eq!(Area::of("/healthz"), Area::Open);
     }
 }

@@ -106,6 +106,17 @@ impl<T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A JSON body whatever its type is called: `curl -d` and some clients of PowerDNS call it a form.
+pub(crate) struct JsonOfAnyType<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<S> for JsonOfAnyType<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        Ok(Self(parse(&read(request, &state.app.limits).await?)?))
+    }
+}
+
 /// Identity of a request that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestKey {

@@ -9,6 +9,7 @@ use std::future::Future;
 
 use pdm_model::Refusal;
 use pdm_ports::store::Remembered;
+use tracing::Instrument as _;
 
 use crate::answer::Answer;
 use crate::app::S;
@@ -57,7 +58,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Failure>> + Send + 'static,
 {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(result) => result,
         Err(error) => Err(Failure::internal(format!("a request broke off: {error}"))),
     }

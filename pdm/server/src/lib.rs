@@ -21,7 +21,7 @@ pub mod tokens;
 pub mod trusted;
 
 pub use app::{App, Limits, Pages};
-pub use auth::{Authenticator, Presented};
+pub use auth::{AnyOf, Authenticator, Presented};
 pub use openapi::document;
 pub use serve::serve;
 pub use telemetry::install_metrics;

@@ -1,10 +1,10 @@
 //! The OpenAPI document, generated from the handlers and the types of `pdm-api`.
 
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{
-    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend, failover, freeze, healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend, target, thaw, validate, keys, audit, audit_acknowledge, audit_fix, audit_log_export, audits, evidence,
+    allocation, allocations, audit_log, check, commit, credential, document as file, events, extend, failover, freeze, healthz, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend, target, thaw, validate, keys, audit, audit_acknowledge, audit_fix, audit_log_export, audits, evidence, door,
 };
 
 #[derive(OpenApi)]
@@ -17,8 +17,7 @@ use crate::routes::{
         check::handler, reserve::handler, extend::handler, commit::handler, release::handler, allocations::handler,
     allocation::handler, credential::handler, registrars::validate, target::handler, failover::status, failover::rehearsal, failover::drain, suspend::handler, resume::handler, owner::handler, operation::handler, keys::show::handler, keys::roll::handler, keys::hold::handler, keys::policy::handler, keys::inventory::handler,
         events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, freeze::handler,
-        thaw::handler, audits::handler, audits::list, audit::handler, audit_fix::handler,
-        audit_acknowledge::handler, audit_log::handler, audit_log_export::handler, evidence::handler, healthz::handler, readyz::handler, metrics::handler, file::handler,
+    thaw::handler, audits::handler, audits::list, audit::handler, audit_fix::handler, audit_acknowledge::handler, audit_log::handler, audit_log_export::handler, evidence::handler, healthz::handler, readyz::handler, metrics::handler, file::handler, door::versions, door::servers, door::server, door::zones, door::zone, door::change, door::notify,
         older::check::handler, older::reserve::handler, older::commit::handler, older::release::handler,
         older::list::handler, older::reserved::handler, older::registrar::validate, older::registrar::set_ns,
     ),
@@ -30,6 +29,7 @@ use crate::routes::{
         (name = "dnssec", description = "Keys and their rolls"),
         (name = "audits", description = "What the world really sees"),
         (name = "operator", description = "For who runs it"),
+        (name = "door", description = "PowerDNS's own shapes, for certificate clients and external-dns"),
         (name = "older", description = "Paths of an earlier provisioner; they stay as they are")
     )
 )]
@@ -40,7 +40,10 @@ struct Bearer;
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", scheme);
+        let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key")));
+        components.add_security_scheme("door", key);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The one place where what went wrong becomes an HTTP answer. Handlers and extractors return a [`Failure`]; it
-//! travels inside the response, and the edge renders it in the words of the path that was asked: problem+json, or
-//! `{error, detail}` for the older paths.
+//! travels inside the response, and the edge renders it in the words of the path that was asked: problem+json,
+//! `{error, detail}` for the older paths, `{error}` for the PowerDNS door.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use pdm_api::door::DoorProblem;
 use pdm_api::older::OlderProblem;
 use pdm_api::problem::{PROBLEM_JSON, ProblemBody};
 use pdm_engine::intents::IntentError;
@@ -32,6 +33,8 @@ pub(crate) enum Style {
     Older,
     /// For people; rendered by the pages.
     Page,
+    /// `{error}`, as PowerDNS answers.
+    Door,
 }
 
 impl From<Refusal> for Failure {
@@ -92,6 +95,12 @@ impl Failure {
                 let error = problem(self.refusal.code).legacy.to_owned();
                 json(self.status(), &OlderProblem { error, detail: self.refusal.detail.clone() })
             }
+            Style::Door => {
+                let place =
+                    self.refusal.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
+                let error = format!("{}: {}{place}", self.refusal.code, self.refusal.detail);
+                json(self.status(), &DoorProblem { error })
+            }
         };
         let headers = response.headers_mut();
         if style == Style::Problem {
@@ -137,7 +146,7 @@ mod tests {
     fn every_row_has_its_status_in_both_styles() {
         for row in PROBLEMS {
             let failure = Failure::from(Refusal::new(row.code, "d").retry_after(3));
-            for style in [Style::Problem, Style::Older] {
+            for style in [Style::Problem, Style::Older, Style::Door] {
                 let response = failure.render(style);
                 assert_eq!(response.status().as_u16(), row.status, "{}", row.code);
                 assert_eq!(response.headers()[RETRY_AFTER], "3");

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pdm_engine::caller::{Role, valid_owner};
+use pdm_engine::door::{DoorScope, Kind, must_be_labels};
 use pdm_model::{Timestamp, ZoneName};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -51,7 +52,7 @@ pub struct TokenEntry {
     pub name: String,
     /// SHA-256 of the token, lower-case hexadecimal.
     pub hash: String,
-    /// `admin`, `provisioner`, `wizard` or `auditor`.
+    /// `admin`, `provisioner`, `wizard`, `auditor` or `dns-door`.
     pub role: String,
     /// Only this owner's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,9 +60,54 @@ pub struct TokenEntry {
     /// Only names of this pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<ZoneName>,
+    /// With the role `dns-door`: what it may write, and where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<DoorEntry>,
     /// No longer valid from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+}
+
+/// What a token of the role `dns-door` may write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorEntry {
+    /// The Sovereign's zone.
+    pub zone: ZoneName,
+    /// `acme` or `external-dns`.
+    pub kind: String,
+    /// With `external-dns`: its own labels in the zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+}
+
+impl DoorEntry {
+    fn scope(&self) -> Result<DoorScope, String> {
+        let kind = match self.kind.as_str() {
+            "acme" if self.labels.is_empty() => Kind::Acme,
+            "acme" => return Err("a door for acme has no labels".into()),
+            "external-dns" => Kind::ExternalDns(must_be_labels(&self.labels)?),
+            other => return Err(format!("{other:?} is neither acme nor external-dns")),
+        };
+        Ok(DoorScope { zone: self.zone.clone(), kind })
+    }
+}
+
+fn door_scope(
+    role: Role,
+    owner: Option<&str>,
+    door: Option<&DoorEntry>,
+) -> Result<Option<DoorScope>, String> {
+    match (role, door) {
+        // Without its owner the token would outlive the loan of the name.
+        (Role::DnsDoor, Some(_)) if owner.is_none() => {
+            Err("a token for the door names the zone's owner".into())
+        }
+        (Role::DnsDoor, Some(door)) => door.scope().map(Some),
+        (Role::DnsDoor, None) => Err("a token for the door names its zone".into()),
+        (_, Some(_)) => Err("only the role dns-door has a door".into()),
+        (_, None) => Ok(None),
+    }
 }
 
 impl TokenEntry {
@@ -69,6 +115,15 @@ impl TokenEntry {
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         Role::from_word(&self.role).filter(|role| *role != Role::Legacy)
+    }
+
+    /// What it may write through the door; none for another role.
+    ///
+    /// # Errors
+    /// What makes no sense about it.
+    pub fn scope(&self) -> Result<Option<DoorScope>, String> {
+        let role = self.role().ok_or("the role is unknown")?;
+        door_scope(role, self.owner.as_deref(), self.door.as_ref())
     }
 }
 
@@ -83,6 +138,8 @@ pub struct NewToken {
     pub owner: Option<String>,
     /// Only names of this pool.
     pub pool: Option<ZoneName>,
+    /// With the role `dns-door`: what it may write, and where.
+    pub door: Option<DoorEntry>,
     /// No longer valid from then on.
     pub expires: Option<Timestamp>,
 }
@@ -128,6 +185,9 @@ pub fn list(path: &Path) -> Result<Vec<TokenEntry>, TokenFileError> {
         if entry.role().is_none() {
             return Err(bad(format!("token {}: {:?} is not a role of tokens", entry.id, entry.role)));
         }
+        if let Err(detail) = entry.scope() {
+            return Err(bad(format!("token {}: {detail}", entry.id)));
+        }
         if entry.hash.len() != 64 || !entry.hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(bad(format!("token {}: the hash is not a lower-case SHA-256", entry.id)));
         }
@@ -158,6 +218,7 @@ pub fn add(path: &Path, new: &NewToken, token: String) -> Result<CreatedToken, T
         let rule = "a name or an owner is 1 to 100 letters, digits and any of . _ : @ / -";
         return Err(TokenFileError::Request(rule.into()));
     }
+    door_scope(new.role, new.owner.as_deref(), new.door.as_ref()).map_err(TokenFileError::Request)?;
     let _lock = lock(path)?;
     let mut entries = if path.exists() { list(path)? } else { Vec::new() };
     if entries.iter().any(|entry| entry.name == new.name) {
@@ -171,6 +232,7 @@ pub fn add(path: &Path, new: &NewToken, token: String) -> Result<CreatedToken, T
         role: new.role.as_str().to_owned(),
         owner: new.owner.clone(),
         pool: new.pool.clone(),
+        door: new.door.clone(),
         expires: new.expires,
     });
     replace(path, entries)?;
@@ -243,7 +305,8 @@ mod tests {
     fn new(name: &str) -> NewToken {
         let pool = Some(ZoneName::parse("omani.works").unwrap());
         let expires = Some(Timestamp(1_795_046_400_123));
-        NewToken { name: name.into(), role: Role::Provisioner, owner: Some("acme".into()), pool, expires }
+        let owner = Some("acme".into());
+        NewToken { name: name.into(), role: Role::Provisioner, owner, pool, door: None, expires }
     }
 
     #[test]
@@ -285,5 +348,38 @@ mod tests {
         }
         assert!(create(&dir.path().join("t"), &NewToken { role: Role::Legacy, ..new("x") }).is_err());
         assert!(create(&dir.path().join("t"), &new("a b")).is_err());
+    }
+
+    #[test]
+    fn a_door_has_its_zone_its_kind_and_an_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.toml");
+        let door = |kind: &str, labels: &[&str]| DoorEntry {
+            zone: ZoneName::parse("omantel.omani.works").unwrap(),
+            kind: kind.into(),
+            labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+        };
+        let with = |name: &str, owner: Option<&str>, door| NewToken {
+            role: Role::DnsDoor,
+            owner: owner.map(str::to_owned),
+            door,
+            ..new(name)
+        };
+        create(&path, &with("a", Some("acme"), Some(door("acme", &[])))).unwrap();
+        create(&path, &with("b", Some("acme"), Some(door("external-dns", &["apps"])))).unwrap();
+        let kinds: Vec<_> =
+            list(&path).unwrap().iter().map(|e| e.scope().unwrap().unwrap().kind.as_str()).collect();
+        assert_eq!(kinds, ["acme", "external-dns"]);
+        for (owner, door) in [
+            (None, Some(door("acme", &[]))),
+            (Some("acme"), None),
+            (Some("acme"), Some(door("acme", &["apps"]))),
+            (Some("acme"), Some(door("external-dns", &[]))),
+            (Some("acme"), Some(door("external-dns", &["console"]))),
+            (Some("acme"), Some(door("all", &[]))),
+        ] {
+            assert!(create(&path, &with("c", owner, door)).is_err());
+        }
+        assert!(create(&path, &NewToken { door: Some(door("acme", &[])), ..new("d") }).is_err());
     }
 }

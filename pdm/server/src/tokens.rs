@@ -110,7 +110,8 @@ fn read(path: &Path) -> Result<Table, TokenFileError> {
     for entry in list(path)? {
         let (Some(role), Some(hash)) = (entry.role(), unhex(&entry.hash)) else { continue };
         let actor = format!("token:{}", entry.name);
-        let caller = Arc::new(Caller { actor, role, owner: entry.owner, pool: entry.pool });
+        let door = entry.scope().ok().flatten();
+        let caller = Arc::new(Caller { actor, role, owner: entry.owner, pool: entry.pool, door });
         table.insert(hash, Known { caller, expires: entry.expires });
     }
     Ok(table)
@@ -138,7 +139,7 @@ mod tests {
     use pdm_engine::caller::Role;
 
     fn new(name: &str, expires: Option<Timestamp>) -> NewToken {
-        NewToken { name: name.into(), role: Role::Admin, owner: None, pool: None, expires }
+        NewToken { name: name.into(), role: Role::Admin, owner: None, pool: None, door: None, expires }
     }
 
     fn who(tokens: &FileTokens, token: &str) -> Option<String> {

@@ -46,7 +46,8 @@ impl TrustedNetworks {
                 return Err(TrustedNetworkError { cidr, role });
             }
             let actor = format!("network:{cidr}");
-            networks.push((cidr, Arc::new(Caller { actor, role: Role::Legacy, owner: None, pool: None })));
+            let caller = Caller { actor, role: Role::Legacy, owner: None, pool: None, door: None };
+            networks.push((cidr, Arc::new(caller)));
         }
         Ok(Self(networks))
     }

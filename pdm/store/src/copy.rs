@@ -20,7 +20,7 @@ struct Table {
     numbered: bool,
 }
 
-/// Every table but `meta`, those that are referred to first.
+/// Every table but `meta` and `outbox` (a copy tells anew how everything stands), those that are referred to first.
 const TABLES: &[Table] = &[
     Table {
         name: "allocations",

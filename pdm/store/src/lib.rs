@@ -15,6 +15,7 @@ mod freeze;
 mod holder;
 mod log;
 mod open;
+mod outbox;
 mod port;
 mod read;
 mod reports;

@@ -15,6 +15,8 @@ mod deciding;
 mod garbage;
 #[path = "conformance/keeping.rs"]
 mod keeping;
+#[path = "conformance/outbox.rs"]
+mod outbox;
 #[path = "conformance/reading.rs"]
 mod reading;
 #[path = "conformance/schema.rs"]
@@ -99,6 +101,8 @@ conformance! {
         old_requests_and_events_are_pruned,
         a_restart_keeps_everything,
         a_copy_is_the_same_store;
+    outbox:
+        changes_wait_in_order_until_they_are_told;
     reading:
         a_name_has_its_live_row_or_the_last_freed,
         pages_list_each_name_once_in_order,

@@ -12,6 +12,8 @@
 //! dns       dig and delv                            daemon    `pdm serve` and `pdm up`
 //! story     one line per verb                       client    a client that repeats until it is answered
 //! backends  HTTP servers that behave badly on demand
+//! nats      a nats-server with JetStream
+//! node      counterparts that only npm has
 //! world     all of it, put together                 truth     is what is there what should be there?
 //! primary   BIND and Knot that take dynamic updates
 //! ```
@@ -24,7 +26,9 @@ pub mod client;
 pub mod daemon;
 pub mod dns;
 pub mod http;
+pub mod nats;
 pub mod net;
+pub mod node;
 pub mod postgres;
 pub mod powerdns;
 pub mod primary;

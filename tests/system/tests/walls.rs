@@ -79,11 +79,27 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "pdm-server",
-        &["pdm-store", "pdm-powerdns", "pdm-adapters", "pdm-auditor", "sqlx"],
+        &[
+            "pdm-store",
+            "pdm-powerdns",
+            "pdm-adapters",
+            "pdm-auditor",
+            "pdm-nats",
+            "pdm-oidc",
+            "pdm-telemetry",
+            "sqlx",
+        ],
         "handlers stay thin",
     ),
+    ("pdm-nats", PLATFORM, "replaceable"),
+    ("pdm-oidc", PLATFORM, "replaceable"),
+    ("pdm-telemetry", PLATFORM, "replaceable"),
     ("pdm-api", &["pdm-engine", "pdm-ports", "axum", "sqlx", "tokio"], "clients use it alone"),
 ];
+
+/// What wraps one service of the platform knows that service and the ports.
+const PLATFORM: &[&str] =
+    &["pdm-engine", "pdm-server", "pdm-store", "pdm-powerdns", "pdm-auditor", "sqlx", "axum"];
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

@@ -66,10 +66,12 @@ fn parse_name(text: &str) -> Result<ZoneName, String> {
 /// What keeps it from starting.
 pub async fn serve(serve: Serve) -> Result<(), Failure> {
     let config = settings::read(&serve.config)?;
-    telemetry::start(&config.log);
     let stop = compose::stop_on_signals()?;
+    let traces = telemetry::start(&config.log, config.telemetry.as_ref(), &stop)?;
     let daemon = Daemon::build(&config).await?;
-    compose::run(&config, daemon, stop, |_| ()).await
+    let running = compose::run(&config, daemon, stop, |_| ()).await;
+    traces.end().await;
+    running
 }
 
 /// Run everything on this machine.
@@ -89,8 +91,8 @@ pub async fn up(up: Up) -> Result<(), Failure> {
         allow_http_checks: up.allow_http_checks,
         check_interval: up.check_interval,
     };
-    telemetry::start(&embedded::log());
     let stop = compose::stop_on_signals()?;
+    telemetry::start(&embedded::log(), None, &stop)?;
     let embedded = embedded::start(wish).await?;
     ensure_admin(&embedded.state)?;
     let daemon = Daemon::build(&embedded.config).await?;
@@ -117,7 +119,14 @@ fn ensure_admin(state: &State) -> Result<(), Failure> {
     if known.iter().any(|t| t.name == ADMIN) {
         token_file::revoke(&path, ADMIN).map_err(Failure::refused)?;
     }
-    let new = NewToken { name: ADMIN.into(), role: Role::Admin, owner: None, pool: None, expires: None };
+    let new = NewToken {
+        name: ADMIN.into(),
+        role: Role::Admin,
+        owner: None,
+        pool: None,
+        door: None,
+        expires: None,
+    };
     token_file::add(&path, &new, token.to_string()).map_err(Failure::refused)?;
     Ok(())
 }

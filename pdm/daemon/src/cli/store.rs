@@ -44,7 +44,11 @@ pub struct File {
 /// # Errors
 /// What the store says.
 pub async fn run(verb: Verb, form: Output) -> Result<(), Failure> {
-    telemetry::start(&Log { json: false, level: "warn".into() });
+    telemetry::start(
+        &Log { json: false, level: "warn".into() },
+        None,
+        &tokio::sync::watch::channel(false).1,
+    )?;
     match verb {
         Verb::Migrate(file) => {
             let config = settings::read(&file.config)?;

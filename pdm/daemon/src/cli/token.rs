@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use pdm_engine::caller::Role;
 use pdm_model::ZoneName;
-use pdm_server::token_file::{self, NewToken};
+use pdm_server::token_file::{self, DoorEntry, NewToken};
 use serde_json::json;
 
 use super::output::{self, Output, fields, table};
@@ -46,7 +46,7 @@ pub struct Create {
     /// For the audit log and for revoking.
     #[arg(long)]
     name: String,
-    /// admin, provisioner, wizard or auditor.
+    /// admin, provisioner, wizard, auditor or dns-door.
     #[arg(long, value_parser = parse_role)]
     role: Role,
     /// Acts for this owner only.
@@ -55,6 +55,15 @@ pub struct Create {
     /// Acts in this pool only.
     #[arg(long, value_parser = parse_pool)]
     pool: Option<ZoneName>,
+    /// With --role dns-door: the Sovereign whose zone it may write into.
+    #[arg(long, value_parser = parse_pool, requires = "door")]
+    zone: Option<ZoneName>,
+    /// With --role dns-door: for certificate clients, or for external-dns.
+    #[arg(long, value_parser = ["acme", "external-dns"], requires = "zone")]
+    door: Option<String>,
+    /// With --door external-dns: a label in the zone that is its own; repeat for several.
+    #[arg(long, value_name = "LABEL", requires = "door")]
+    label: Vec<String>,
     /// Ends after so many days.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
@@ -62,7 +71,7 @@ pub struct Create {
 
 fn parse_role(text: &str) -> Result<Role, String> {
     let role = Role::from_word(text).filter(|role| *role != Role::Legacy);
-    role.ok_or_else(|| "one of admin, provisioner, wizard, auditor".into())
+    role.ok_or_else(|| "one of admin, provisioner, wizard, auditor, dns-door".into())
 }
 
 fn parse_pool(text: &str) -> Result<ZoneName, String> {
@@ -88,9 +97,11 @@ pub fn run(verb: Verb, form: Output) -> Result<(), Failure> {
 
 fn make(create: Create, form: Output) -> Result<(), Failure> {
     let expires = create.days.map(|days| host_now() + Duration::from_secs(u64::from(days) * 86_400));
-    let new =
-        NewToken { name: create.name, role: create.role, owner: create.owner, pool: create.pool, expires };
-    let made = token_file::create(&create.file.file, &new).map_err(Failure::refused)?;
+    let door =
+        create.zone.zip(create.door).map(|(zone, kind)| DoorEntry { zone, kind, labels: create.label });
+    let Create { file: File { file }, name, role, owner, pool, .. } = create;
+    let new = NewToken { name, role, owner, pool, door, expires };
+    let made = token_file::create(&file, &new).map_err(Failure::refused)?;
     match form {
         Output::Json => output::json(&json!({ "id": made.id, "name": new.name, "token": made.token })),
         Output::Table | Output::Html => {

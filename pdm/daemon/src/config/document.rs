@@ -19,12 +19,17 @@ pub fn example() -> String {
             Shape::Single | Shape::Inner => format!("[{}]", section.name),
             Shape::List => format!("[[{}]]", section.name),
             Shape::Map => format!("# [{}.ovh]", section.name),
+            Shape::Optional => format!("# [{}]", section.name),
         };
         let _ = write!(text, "\n# {}\n{header}\n", section.help);
         for key in keys::of(section.name).filter(|k| k.kind != Kind::Section) {
             let value = if key.example.is_empty() { key.default } else { key.example };
-            // A map is shown as a comment whole: its header is one already.
-            let off = if key.required && section.shape != Shape::Map { "" } else { "# " };
+            // What need not be there is shown as a comment whole: its header is one already.
+            let off = if key.required && !matches!(section.shape, Shape::Map | Shape::Optional) {
+                ""
+            } else {
+                "# "
+            };
             let _ = writeln!(text, "{off}{} = {value}  # {}", key.name, key.help);
         }
     }
@@ -38,12 +43,14 @@ pub fn schema() -> Value {
     for section in SECTIONS.iter().filter(|s| s.shape != Shape::Inner) {
         let table = table(section);
         let value = match section.shape {
-            Shape::Single | Shape::Inner => table,
+            Shape::Single | Shape::Optional | Shape::Inner => table,
             Shape::List => json!({ "type": "array", "minItems": 1, "items": table }),
             Shape::Map => json!({ "type": "object", "additionalProperties": table }),
         };
         properties.insert(section.name.into(), value);
-        if section.shape != Shape::Map && keys::of(section.name).any(|k| k.required) {
+        if !matches!(section.shape, Shape::Map | Shape::Optional)
+            && keys::of(section.name).any(|k| k.required)
+        {
             required.push(section.name);
         }
     }
@@ -87,6 +94,7 @@ fn property(key: &Key) -> Value {
             "type": "object",
             "additionalProperties": { "type": "array", "items": { "type": "string" } },
         }),
+        Kind::Pairs => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::NetworkRoles => json!({ "type": "array", "items": {
             "type": "object",
             "additionalProperties": false,

@@ -29,7 +29,7 @@ fn set(tree: &mut Table, path: &[&str], text: &str) -> Result<(), String> {
     let section = path.first().and_then(|name| SECTIONS.iter().find(|s| s.name == *name));
     let section = section.ok_or("there is no such section; write PDM__SECTION__KEY")?;
     let (table, rest) = match (section.shape, path) {
-        (Shape::Single, [_, rest @ ..]) => (table_at(tree, section.name)?, rest),
+        (Shape::Single | Shape::Optional, [_, rest @ ..]) => (table_at(tree, section.name)?, rest),
         (Shape::Map, [_, id, rest @ ..]) => (table_at(table_at(tree, section.name)?, id)?, rest),
         (Shape::List, [_, index, rest @ ..]) => (item_at(tree, section.name, index)?, rest),
         (Shape::Inner, _) | (_, _) => return Err("the key is missing".into()),

@@ -34,6 +34,8 @@ pub enum Kind {
     Addresses,
     /// A list of `{ cidr, role }`.
     NetworkRoles,
+    /// A table from words to words.
+    Pairs,
     /// A table with its own rows here.
     Section,
 }
@@ -57,6 +59,7 @@ impl Kind {
             | Self::Sockets
             | Self::Addresses
             | Self::NetworkRoles
+            | Self::Pairs
             | Self::Section => false,
         }
     }
@@ -67,6 +70,8 @@ impl Kind {
 pub enum Shape {
     /// `[section]`
     Single,
+    /// `[section]`, or not there at all.
+    Optional,
     /// `[[section]]`
     List,
     /// `[section.ID]`
@@ -146,6 +151,13 @@ pub const SECTIONS: &[Section] = &[
         help: "per registrar; tests and gateways point it elsewhere",
     },
     Section { name: "auth", shape: Shape::Single, help: "who may call" },
+    Section {
+        name: "oidc",
+        shape: Shape::Optional,
+        help: "tokens of an OpenID Connect issuer (Keycloak), beside those of auth.tokens",
+    },
+    Section { name: "nats", shape: Shape::Optional, help: "what happens, as CloudEvents on NATS JetStream" },
+    Section { name: "telemetry", shape: Shape::Optional, help: "traces for an OpenTelemetry collector" },
     Section { name: "worker", shape: Shape::Single, help: "how operations are driven" },
     Section { name: "audit", shape: Shape::Single, help: "how audits go on by themselves" },
     Section { name: "limits", shape: Shape::Single, help: "on requests" },
@@ -165,8 +177,8 @@ macro_rules! keys {
 }
 
 use Kind::{
-    Address, Addresses, Choice, Count, Flag, Name, Names, NetworkRoles, Networks, Secret, Sockets, Text,
-    Time, Url, Words,
+    Address, Addresses, Choice, Count, Flag, Name, Names, NetworkRoles, Networks, Pairs, Secret, Sockets,
+    Text, Time, Url, Words,
 };
 
 keys! {
@@ -248,6 +260,46 @@ keys! {
         "tokens" Secret, must, "", "\"file:tokens.toml\"", "hashed bearer tokens; see `pdm token create`";
         "token_key" Secret, must, "", "\"file:token.key\"", "at least 32 octets; reservation tokens are made with it";
         "trusted_networks" NetworkRoles, may, "[]", "[{ cidr = \"10.20.0.0/24\", role = \"legacy\" }]", "source networks of clients of the older paths";
+    }
+    "oidc" {
+        "issuer" Url, must, "", "\"https://id.example/realms/platform\"", "as its tokens name it; https, or http on this machine";
+        "audience" Text, must, "", "\"pdm\"", "tokens for PDM name it in `aud`";
+        "roles" Pairs, must, "", "{ \"pdm-admin\" = \"admin\", \"sovereign-provisioner\" = \"provisioner\", \"platform-auditor\" = \"auditor\" }", "from the issuer's roles to those of PDM; with several the strongest holds, with none the token is refused";
+        "everywhere" Words, may, "[]", "[\"platform-auditor\"]", "the issuer's roles that act for every organization, as admin does; others act for the one in the token";
+        "environments" Pairs, may, "{}", "{ \"prod\" = \"omani.works\", \"dev\" = \"*\" }", "environments whose tokens are taken, and the pool they may use; every token and every pool when left out";
+        "roles_claim" Text, may, "\"roles\"", "\"realm_access.roles\"", "where the roles are; a dot steps into an object";
+        "organization_claim" Text, may, "\"organization\"", "", "where the organization is, which becomes the owner";
+        "environment_claim" Text, may, "\"environment\"", "", "where the environment is";
+        "algorithms" Words, may, "[\"RS256\", \"ES256\", \"EdDSA\"]", "", "accepted signatures";
+        "clock_skew" Time, may, "\"30s\"", "", "how far the issuer's clock may be off";
+        "refresh" Time, may, "\"5m\"", "", "age at which the issuer's keys are fetched again; a key that was taken back is trusted at most this long";
+        "stale" Time, may, "\"1d\"", "", "how long known keys are used while the issuer does not answer";
+        "ca" Secret, may, "", "\"file:ca.pem\"", "certificate authorities of the issuer; the system's when left out";
+        "client_id" Text, may, "", "\"pdm-pages\"", "who PDM is at the issuer, for people who sign in";
+        "client_secret" Secret, may, "", "\"file:client.secret\"", "none for a public client";
+        "scope" Text, may, "\"openid\"", "", "what is asked for at sign-in";
+    }
+    "nats" {
+        "url" Text, must, "", "\"nats://127.0.0.1:4222\"", "nats://HOST:PORT or tls://HOST:PORT, several by commas";
+        "environment" Text, must, "", "\"prod\"", "second token of every subject";
+        "prefix" Text, may, "\"ws\"", "", "first token of every subject";
+        "stream" Text, may, "\"PDM_DNS\"", "", "made when it is missing";
+        "bucket" Text, may, "\"dns-state\"", "", "key-value bucket of how every name stands; made when it is missing";
+        "max_age" Time, may, "\"30d\"", "", "how long a stream that is made here keeps an event";
+        "max_bytes" Count, may, "0", "", "the most octets that such a stream keeps; a full one makes events wait in the store";
+        "replicas" Count, may, "1", "", "copies of stream and bucket in a cluster";
+        "user" Text, may, "", "\"pdm\"", "name at the server";
+        "password" Secret, may, "", "\"file:nats.password\"", "with user; without one it is a token";
+        "ca" Text, may, "", "\"nats-ca.pem\"", "file of certificate authorities (PEM)";
+        "certificate" Text, may, "", "\"nats.pem\"", "file of the client certificate (PEM)";
+        "key" Text, may, "", "\"nats.key\"", "file of its key (PEM)";
+    }
+    "telemetry" {
+        "endpoint" Url, must, "", "\"http://127.0.0.1:4318\"", "OTLP over HTTP; /v1/traces is added";
+        "percent" Count, may, "100", "", "of a hundred traces that begin here so many are collected; a client's own decision is kept";
+        "service" Text, may, "\"pool-domain-manager\"", "", "service.name";
+        "environment" Text, may, "", "\"prod\"", "deployment.environment.name";
+        "authorization" Secret, may, "", "\"file:otlp.authorization\"", "sent as Authorization";
     }
     "worker" {
         "parallel" Count, may, "32", "", "operations driven at once by this process";

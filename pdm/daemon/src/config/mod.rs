@@ -4,6 +4,8 @@ pub mod document;
 pub mod duration;
 mod env;
 mod keys;
+pub mod nats;
+pub mod oidc;
 mod read;
 mod secret;
 mod section;
@@ -61,6 +63,12 @@ pub struct Config {
     pub registrars: BTreeMap<String, String>,
     /// Who may call.
     pub auth: Auth,
+    /// An issuer of tokens.
+    pub oidc: Option<oidc::Oidc>,
+    /// Where events go.
+    pub nats: Option<nats::NatsConfig>,
+    /// Where traces go.
+    pub telemetry: Option<Telemetry>,
     /// How operations are driven.
     pub worker: Worker,
     /// How audits go on by themselves.
@@ -198,6 +206,26 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// At once.
     pub burst: u32,
+}
+
+/// Where traces go.
+pub struct Telemetry {
+    /// The collector.
+    pub endpoint: String,
+    /// How many of a hundred.
+    pub percent: u32,
+    /// What this service is called.
+    pub service: String,
+    /// In which environment it runs.
+    pub environment: Option<String>,
+    /// `Authorization` at the collector.
+    pub authorization: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 /// Logs.

@@ -14,10 +14,11 @@ use super::keys::SECTIONS;
 use super::secret::{Reference, reference};
 use super::section::Reader;
 use super::{
-    Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, Problem, StoreConfig, Worker, env, value,
+    Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, Problem, StoreConfig, Telemetry, Worker, env,
+    value,
 };
 
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Read a text with variables on top.
 ///
@@ -61,6 +62,16 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         env,
     );
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
+    let names = names.as_slice();
+    let oidc = tree
+        .get("oidc")
+        .map(|v| super::oidc::read(Reader::new("oidc", "oidc", Some(v), problems), names, base, env));
+    let nats = tree
+        .get("nats")
+        .map(|v| super::nats::read(Reader::new("nats", "nats", Some(v), problems), base, env));
+    let telemetry = tree
+        .get("telemetry")
+        .map(|v| telemetry(Reader::new("telemetry", "telemetry", Some(v), problems), base, env));
     let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
     let audit = audit(Reader::new("audit", "audit", tree.get("audit"), problems));
     let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
@@ -81,6 +92,9 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         credential_keys,
         registrars,
         auth: auth?,
+        oidc: oidc.flatten(),
+        nats: nats.flatten(),
+        telemetry: telemetry.flatten(),
         worker: worker?,
         audit: audit?,
         limits: limits?,
@@ -110,7 +124,7 @@ fn list<T>(
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn secret(base: &Path) -> impl Fn(&Value) -> Result<Reference, String> {
+pub(super) fn secret(base: &Path) -> impl Fn(&Value) -> Result<Reference, String> {
     move |v| reference(&value::text(v)?, base)
 }
 
@@ -369,6 +383,18 @@ fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {
     });
     let trusted_networks = r.get("trusted_networks", value::network_roles);
     Some(Auth { tokens: tokens?, token_key: token_key?, trusted_networks: trusted_networks? })
+}
+
+fn telemetry(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Telemetry> {
+    let endpoint = r.get("endpoint", value::url);
+    let percent = r.get("percent", value::count);
+    let service = r.get("service", value::text);
+    let environment = r.get("environment", value::text);
+    let authorization = r.get("authorization", |v| secret(base)(v)?.text(env));
+    if percent.is_some_and(|p| p > 100) {
+        r.problem("percent", "at most 100");
+    }
+    Some(Telemetry { endpoint: endpoint?, percent: percent?, service: service?, environment, authorization })
 }
 
 fn worker(mut r: Reader<'_>) -> Option<Worker> {

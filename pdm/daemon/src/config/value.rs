@@ -125,6 +125,15 @@ pub fn network_roles(value: &Value) -> Read<Vec<(IpNet, Role)>> {
     })
 }
 
+/// A table from words to words.
+pub fn pairs(value: &Value) -> Read<BTreeMap<String, String>> {
+    let table = value.as_table().ok_or_else(|| format!("a table is needed, not {}", kind(value)))?;
+    table
+        .iter()
+        .map(|(key, value)| Ok((key.clone(), text(value).map_err(|e| format!("{key}: {e}"))?)))
+        .collect()
+}
+
 fn list<T>(value: &Value, one: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
     let items = value.as_array().ok_or_else(|| format!("a list is needed, not {}", kind(value)))?;
     items.iter().enumerate().map(|(i, item)| one(item).map_err(|e| format!("[{i}]: {e}"))).collect()

@@ -158,6 +158,9 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             token_key: state.token_key.clone(),
             trusted_networks: Vec::new(),
         },
+        oidc: None,
+        nats: None,
+        telemetry: None,
         // Everything is near: after a crash the next start need not wait long for the leases of the one before.
         worker: Worker { lease: Duration::from_secs(10), ..Worker::default() },
         audit: AuditSettings { excused: profile("loopback").unwrap_or_default(), ..AuditSettings::default() },

@@ -33,7 +33,7 @@ impl Engine {
         may_release(caller, &before, token.map(|t| self.tokens.fits(&before.id, t)))?;
         let limit = match caller.role {
             Role::Admin => u32::MAX,
-            Role::Provisioner | Role::Wizard | Role::Auditor | Role::Legacy => {
+            Role::Provisioner | Role::Wizard | Role::Auditor | Role::Legacy | Role::DnsDoor => {
                 self.settings.rules(&before)?.withdrawals_per_hour
             }
         };
@@ -75,6 +75,7 @@ fn may_release(caller: &Caller, allocation: &Allocation, fits: Option<bool>) -> 
     let may = match caller.role {
         Role::Admin => true,
         Role::Legacy => allocation.legacy,
+        Role::DnsDoor => false,
         Role::Provisioner | Role::Wizard | Role::Auditor => caller.owner.as_ref() == Some(&allocation.owner),
     };
     if may { Ok(()) } else { Err(Refusal::new("token-mismatch", "give the reservation token of this name")) }

@@ -12,9 +12,11 @@ use pdm_model::{
     Timestamp, Wait, Who, set_condition,
 };
 use pdm_ports::store::{Checkpoint, Then};
+use pdm_ports::trace::TARGET;
 use pdm_ports::{Class, Fault};
 use serde_json::Value;
-use tracing::{debug, error, info};
+use tracing::field::Empty;
+use tracing::{Instrument as _, debug, error, info};
 
 use super::backoff;
 use crate::engine::Engine;
@@ -160,7 +162,12 @@ async fn steps_in_order(work: &mut Work) -> Result<(), Fault> {
             work.write(None, Then::Hold(work.engine.settings.lease), vec![]).await?;
         }
         let begun = Instant::now();
-        let outcome = steps::run(step, work).await;
+        let span = tracing::trace_span!(target: TARGET, "step", step = step.as_str(), error = Empty);
+        let outcome = steps::run(step, work).instrument(span.clone()).await;
+        if let Err(fault) = &outcome {
+            span.record("error", fault.code);
+        }
+        drop(span);
         metrics::histogram!("pdm_step_seconds", "step" => step.as_str())
             .record(begun.elapsed().as_secs_f64());
         let now = work.now();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use pdm_model::{Allocation, Operation};
 use pdm_ports::store::Lease;
+use pdm_ports::trace::TARGET;
 use tokio::sync::watch;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use super::drive;
 use crate::engine::Engine;
@@ -85,10 +86,15 @@ impl Engine {
             return;
         };
         let engine = self.clone();
-        tokio::spawn(async move {
+        // Below the request that asked for it, when this process took it; else a trace of its own.
+        let span = tracing::trace_span!(
+            target: TARGET, "operation", operation = operation.id, kind = operation.kind.as_str(), zone = %allocation.fqdn
+        );
+        let drive = async move {
             let alone = engine.busy.lock(&allocation.id).await;
             drive::drive(&engine, operation, allocation, token).await;
             drop((alone, slot));
-        });
+        };
+        tokio::spawn(drive.instrument(span));
     }
 }

@@ -4,7 +4,7 @@
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
 use pdm_model::canonical::diff;
-use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind};
+use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
 use pdm_model::keys::Denial;
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
 use pdm_ports::{Class, Fault, KeyChange, Whose};
@@ -31,6 +31,8 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     let mut wrote = "nothing";
     // Known from the answer to a POST; after any other write the next sweep reads the zone, and learns it.
     let mut serial = None;
+    // Others write into a zone that is active, through the door.
+    let turn = if first { None } else { Some(zones.turn(&name).await?) };
     let mut seen = if first { None } else { zones.read_zone(&name).await? };
     if let Some(zone) =
         seen.take_if(|z| z.stamp.as_ref().is_some_and(|s| s.allocation == stamp.allocation) && !has_soa(z))
@@ -56,13 +58,15 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
                 "a zone without SOA was removed; it is made again",
             ));
         }
-        let changes = diff(&name, &desired, &zone.rrsets);
+        let mut changes = diff(&name, &desired, &zone.rrsets);
+        changes.extend(shadow::follow(&name, &zone.rrsets, &changes));
         if !changes.is_empty() || zone.stamp.as_ref() != Some(&stamp) {
             zones.change_zone(&name, &changes, &stamp).await?;
             zones.flush(&name).await?;
             wrote = if changes.is_empty() { "stamp" } else { "records" };
         }
     }
+    drop(turn);
     let mut keys = zones.read_keys(&name).await?.unwrap_or_default();
     let mut made = false;
     if !signs(&keys) {

@@ -12,6 +12,7 @@ pub(crate) mod check;
 pub(crate) mod commit;
 pub(crate) mod credential;
 pub(crate) mod document;
+pub(crate) mod door;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod extend;
@@ -37,7 +38,7 @@ pub(crate) mod validate;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use pdm_model::Refusal;
 
 use crate::app::S;
@@ -97,6 +98,13 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/readyz", get(readyz::handler)),
         row("GET", "/metrics", get(metrics::handler)),
         row("GET", "/openapi.json", get(document::handler)),
+        row("GET", "/api", get(door::versions)),
+        row("GET", "/api/v1/servers", get(door::servers)),
+        row("GET", "/api/v1/servers/localhost", get(door::server)),
+        row("GET", "/api/v1/servers/localhost/zones", get(door::zones)),
+        row("GET", "/api/v1/servers/localhost/zones/{zone}", get(door::zone)),
+        row("PATCH", "/api/v1/servers/localhost/zones/{zone}", patch(door::change)),
+        row("PUT", "/api/v1/servers/localhost/zones/{zone}/notify", put(door::notify)),
         row("GET", "/api/v1/pool/{domain}/check", get(older::check::handler)),
         row("POST", "/api/v1/pool/{domain}/reserve", post(older::reserve::handler)),
         row("POST", "/api/v1/pool/{domain}/commit", post(older::commit::handler)),

@@ -151,7 +151,7 @@ impl Authenticator for Words {
             None => (token, None),
         };
         let role = Role::from_word(word).filter(|role| *role != Role::Legacy)?;
-        Some(Arc::new(Caller { actor: format!("token:{token}"), role, owner, pool: None }))
+        Some(Arc::new(Caller { actor: format!("token:{token}"), role, owner, pool: None, door: None }))
     }
 }
 

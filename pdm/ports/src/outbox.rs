@@ -1,0 +1,67 @@
+//! What happened, for others: kept in the store with the change itself, told afterwards, at least once.
+
+use async_trait::async_trait;
+use pdm_model::{Phase, Timestamp};
+use serde_json::Value;
+
+use crate::fault::Fault;
+
+/// One change of an allocation that was not told yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happened {
+    /// Place in the store's order.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The allocation.
+    pub allocation: String,
+    /// Its name.
+    pub fqdn: String,
+    /// Its pool.
+    pub pool: String,
+    /// How its parent is changed.
+    pub mode: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Its phase after the change.
+    pub phase: Phase,
+    /// Its phase before; none when it is new, or when it is told for the first time.
+    pub was: Option<Phase>,
+    /// Its generation.
+    pub generation: i64,
+    /// Where its names point.
+    pub target: Option<Value>,
+    /// Why its names do not answer.
+    pub suspended: Option<String>,
+    /// What was found about it.
+    pub conditions: Value,
+}
+
+/// How much waits to be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Changes.
+    pub count: u64,
+    /// The time of the oldest.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The store's half.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Keep what happens from now on, beginning with how everything stands; or stop keeping and forget.
+    async fn keep(&self, on: bool) -> Result<(), Fault>;
+    /// What waits, in order for each allocation.
+    async fn waiting(&self, limit: u32) -> Result<Vec<Happened>, Fault>;
+    /// These were told.
+    async fn told(&self, seqs: &[i64]) -> Result<(), Fault>;
+    /// How much waits.
+    async fn backlog(&self) -> Result<Backlog, Fault>;
+}
+
+/// Whom it is told.
+#[async_trait]
+pub trait EventSink: Send + Sync {
+    /// Tell one; it is kept by the other side when this returns. Telling it twice is telling it once.
+    async fn tell(&self, happened: &Happened) -> Result<(), Fault>;
+}

@@ -1,0 +1,128 @@
+//! What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
+//! forget to; only while somebody wants to tell it.
+
+use async_trait::async_trait;
+use pdm_model::Phase;
+use pdm_ports::Fault;
+use pdm_ports::outbox::{Backlog, Happened, Outbox};
+use sqlx::any::AnyRow;
+
+use crate::SqlStore;
+use crate::db::{Job, Session};
+use crate::fault::Trouble;
+use crate::rows::Fields;
+
+const SEED: &str = "INSERT INTO outbox
+    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    SELECT updated_at, id, fqdn, pool, mode, owner, phase, NULL, generation, target, suspended, conditions
+    FROM allocations WHERE phase <> 'freed' ORDER BY fqdn";
+const WAITING: &str = "SELECT seq, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions
+    FROM outbox ORDER BY seq LIMIT $1";
+
+struct Keep(bool);
+
+#[async_trait]
+impl Job for Keep {
+    type Out = ();
+
+    async fn run(&self, session: &mut Session) -> Result<(), Trouble> {
+        let read = session.pick(
+            "SELECT value FROM meta WHERE key = 'outbox'",
+            "SELECT value FROM meta WHERE key = 'outbox' FOR UPDATE",
+        );
+        let row: Option<AnyRow> = sqlx::query(read).fetch_optional(&mut session.conn).await?;
+        let was = row.map(|row| Fields::new(&row).string()).transpose()?.is_some_and(|value| value == "on");
+        if was == self.0 {
+            return Ok(());
+        }
+        sqlx::query("UPDATE meta SET value = $1 WHERE key = 'outbox'")
+            .bind(if self.0 { "on" } else { "off" })
+            .execute(&mut session.conn)
+            .await?;
+        session.run("DELETE FROM outbox").await?;
+        if self.0 {
+            session.run(SEED).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Waiting(u32);
+
+#[async_trait]
+impl Job for Waiting {
+    type Out = Vec<Happened>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<Happened>, Trouble> {
+        let rows: Vec<AnyRow> =
+            sqlx::query(WAITING).bind(i64::from(self.0)).fetch_all(&mut session.conn).await?;
+        rows.iter().map(happened).collect()
+    }
+}
+
+fn happened(row: &AnyRow) -> Result<Happened, Trouble> {
+    let mut fields = Fields::new(row);
+    Ok(Happened {
+        seq: fields.int()?,
+        at: fields.time()?,
+        allocation: fields.string()?,
+        fqdn: fields.string()?,
+        pool: fields.string()?,
+        mode: fields.string()?,
+        owner: fields.string()?,
+        phase: fields.word(Phase::from_word)?,
+        was: fields.maybe_string()?.as_deref().and_then(Phase::from_word),
+        generation: fields.int()?,
+        target: fields.maybe_json()?,
+        suspended: fields.maybe_string()?,
+        conditions: fields.maybe_json()?.unwrap_or_default(),
+    })
+}
+
+struct Told(Vec<i64>);
+
+#[async_trait]
+impl Job for Told {
+    type Out = ();
+
+    async fn run(&self, session: &mut Session) -> Result<(), Trouble> {
+        for seq in &self.0 {
+            sqlx::query("DELETE FROM outbox WHERE seq = $1").bind(*seq).execute(&mut session.conn).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Measure;
+
+#[async_trait]
+impl Job for Measure {
+    type Out = Backlog;
+
+    async fn run(&self, session: &mut Session) -> Result<Backlog, Trouble> {
+        let row: AnyRow =
+            sqlx::query("SELECT count(*), min(at) FROM outbox").fetch_one(&mut session.conn).await?;
+        let mut fields = Fields::new(&row);
+        let count = u64::try_from(fields.int()?).unwrap_or(0);
+        Ok(Backlog { count, oldest: fields.maybe_time()? })
+    }
+}
+
+#[async_trait]
+impl Outbox for SqlStore {
+    async fn keep(&self, on: bool) -> Result<(), Fault> {
+        self.write(Keep(on)).await
+    }
+
+    async fn waiting(&self, limit: u32) -> Result<Vec<Happened>, Fault> {
+        self.read(Waiting(limit)).await
+    }
+
+    async fn told(&self, seqs: &[i64]) -> Result<(), Fault> {
+        self.write(Told(seqs.to_vec())).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Fault> {
+        self.read(Measure).await
+    }
+}

@@ -1,0 +1,74 @@
+//! From settings to a connection that comes back by itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, ServerAddr};
+use pdm_ports::{Class, Fault};
+use zeroize::Zeroizing;
+
+use crate::event::Words;
+
+/// Where NATS is, and what is kept there.
+pub struct Settings {
+    /// `nats://host:port` or `tls://host:port`, several by commas.
+    pub url: String,
+    /// Who PDM is there.
+    pub login: Login,
+    /// Certificate authorities of the server, PEM.
+    pub authorities: Option<PathBuf>,
+    /// Client certificate and key, PEM.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Words in subjects.
+    pub words: Words,
+    /// The stream.
+    pub stream: String,
+    /// The bucket.
+    pub bucket: String,
+    /// How long the stream keeps an event.
+    pub max_age: Duration,
+    /// The most octets the stream keeps; 0 is no bound but the account's.
+    pub max_bytes: u32,
+    /// Copies of stream and bucket in a cluster.
+    pub replicas: usize,
+}
+
+/// How PDM logs in.
+#[derive(Clone)]
+pub enum Login {
+    /// Not at all, or by its certificate.
+    None,
+    /// By a token.
+    Token(Zeroizing<String>),
+    /// By name and password.
+    Password(String, Zeroizing<String>),
+}
+
+/// Connect; when nobody answers, go on trying in the background.
+pub(crate) async fn connect(settings: &Settings) -> Result<Client, Fault> {
+    let mut options = ConnectOptions::new()
+        .name("pool-domain-manager")
+        .connection_timeout(Duration::from_secs(3))
+        .request_timeout(Some(Duration::from_secs(5)))
+        .ping_interval(Duration::from_secs(15))
+        .client_capacity(64)
+        .retry_on_initial_connect()
+        .event_callback(|event| async move { tracing::info!(%event, "NATS") });
+    options = match &settings.login {
+        Login::None => options,
+        Login::Token(token) => options.token(token.to_string()),
+        Login::Password(user, password) => options.user_and_password(user.clone(), password.to_string()),
+    };
+    if let Some(file) = &settings.authorities {
+        options = options.add_root_certificates(file.clone());
+    }
+    if let Some((certificate, key)) = &settings.certificate {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    let wrong = |error: std::io::Error| Fault::new(Class::Rejected, "nats-address", error.to_string());
+    let servers = settings.url.split(',').map(|one| one.trim().parse::<ServerAddr>().map_err(wrong));
+    let servers = servers.collect::<Result<Vec<_>, _>>()?;
+    let failed =
+        |error: async_nats::ConnectError| Fault::new(Class::Rejected, "nats-connect", error.to_string());
+    options.connect(servers).await.map_err(failed)
+}

@@ -1,0 +1,149 @@
+//! One change as a CloudEvent, and where it is published: pure.
+//!
+//! Subject: `<prefix>.<environment>.dns.<phase>.<name>`, the name's own dots between its tokens. So `ws.prod.dns.>` is
+//! everything, `ws.*.dns.active.>` every Sovereign that became active, and `ws.prod.dns.*.omantel.omani.works` one of them.
+
+use pdm_model::Phase;
+use pdm_ports::outbox::Happened;
+use serde_json::{Value, json};
+
+/// The words that differ from place to place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// First token of every subject.
+    pub prefix: String,
+    /// Second token, and the source of the events.
+    pub environment: String,
+}
+
+impl Words {
+    /// Every subject that is published.
+    #[must_use]
+    pub fn all(&self) -> String {
+        format!("{}.{}.dns.>", self.prefix, self.environment)
+    }
+
+    /// Where one change is published.
+    #[must_use]
+    pub fn subject(&self, happened: &Happened) -> String {
+        format!("{}.{}.dns.{}.{}", self.prefix, self.environment, happened.phase.as_str(), happened.fqdn)
+    }
+
+    /// The change as a CloudEvent 1.0. `moved`: the phase is another one; `found`: something else about it is.
+    #[must_use]
+    pub fn event(&self, happened: &Happened) -> Value {
+        let what = if happened.was == Some(happened.phase) { "found" } else { "moved" };
+        json!({
+            "specversion": "1.0",
+            "id": id(happened),
+            "source": format!("/pdm/{}", self.environment),
+            "type": format!("io.openova.pdm.allocation.{what}"),
+            "subject": happened.fqdn,
+            "time": happened.at.to_string(),
+            "datacontenttype": "application/json",
+            "data": state(happened),
+        })
+    }
+}
+
+/// The same for every time it is told, and for nothing else.
+#[must_use]
+pub fn id(happened: &Happened) -> String {
+    // A store that was copied numbers anew; the time keeps old and new apart.
+    format!("{}-{}-{}", happened.allocation, happened.seq, happened.at.0)
+}
+
+/// How a name stands, for the bucket.
+#[must_use]
+pub fn state(happened: &Happened) -> Value {
+    let mut state = json!({
+        "fqdn": happened.fqdn,
+        "poolDomain": happened.pool,
+        "mode": happened.mode,
+        "owner": happened.owner,
+        "phase": happened.phase.as_str(),
+        "generation": happened.generation,
+        "conditions": happened.conditions,
+        "at": happened.at.to_string(),
+    });
+    if let Some(was) = happened.was {
+        state["before"] = was.as_str().into();
+    }
+    if let Some(target) = &happened.target {
+        state["target"] = target.clone();
+    }
+    if let Some(reason) = &happened.suspended {
+        state["suspended"] = reason.as_str().into();
+    }
+    state
+}
+
+/// Whether the name has an entry in the bucket.
+#[must_use]
+pub fn is_kept(happened: &Happened) -> bool {
+    happened.phase != Phase::Freed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_model::Timestamp;
+
+    fn happened(was: Option<Phase>, phase: Phase) -> Happened {
+        Happened {
+            seq: 7,
+            at: Timestamp(1_795_046_400_000),
+            allocation: "a1".into(),
+            fqdn: "omantel.omani.works".into(),
+            pool: "omani.works".into(),
+            mode: "pool".into(),
+            owner: "acme".into(),
+            phase,
+            was,
+            generation: 2,
+            target: Some(json!({"loadBalancers": [{"ipv4": "192.0.2.1"}]})),
+            suspended: None,
+            conditions: json!([]),
+        }
+    }
+
+    #[test]
+    fn an_event_has_what_cloudevents_wants() {
+        let words = Words { prefix: "ws".into(), environment: "prod".into() };
+        let happened = happened(Some(Phase::Delegating), Phase::Active);
+        assert_eq!(words.subject(&happened), "ws.prod.dns.active.omantel.omani.works");
+        let event = words.event(&happened);
+        for (name, value) in [
+            ("specversion", "1.0"),
+            ("id", "a1-7-1795046400000"),
+            ("source", "/pdm/prod"),
+            ("type", "io.openova.pdm.allocation.moved"),
+            ("subject", "omantel.omani.works"),
+            ("datacontenttype", "application/json"),
+        ] {
+            assert_eq!(event[name], value, "{name}");
+        }
+        assert!(event["time"].as_str().is_some_and(|t| t.ends_with('Z')), "{event}");
+        assert_eq!(
+            (&event["data"]["phase"], &event["data"]["before"]),
+            (&json!("active"), &json!("delegating"))
+        );
+    }
+
+    #[test]
+    fn what_stays_in_its_phase_was_found() {
+        let words = Words { prefix: "ws".into(), environment: "prod".into() };
+        let kind = |was, phase| {
+            words.event(&happened(was, phase))["type"]
+                .as_str()
+                .unwrap()
+                .rsplit('.')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(kind(Some(Phase::Active), Phase::Active), "found");
+        assert_eq!(kind(None, Phase::Reserved), "moved");
+        assert!(is_kept(&happened(None, Phase::Quarantined)) && !is_kept(&happened(None, Phase::Freed)));
+    }
+}

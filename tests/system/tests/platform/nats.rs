@@ -1,0 +1,196 @@
+//! Events on a real nats-server: killed, restarted, full, and read slowly. Nothing is lost, and the order of each
+//! Sovereign is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, stream};
+use futures_util::StreamExt as _;
+use pdm_harness::nats::Nats;
+use pdm_harness::{Plan, StoreKind, World, until};
+use serde_json::Value;
+
+fn section(nats: &Nats) -> String {
+    format!("[nats]\nurl = \"{}\"\nenvironment = \"prod\"\n", nats.url())
+}
+
+async fn context(nats: &Nats) -> jetstream::Context {
+    jetstream::new(async_nats::connect(nats.url()).await.unwrap())
+}
+
+/// Everything that the stream holds, in its order: subject and event.
+async fn stored(js: &jetstream::Context) -> Vec<(String, Value)> {
+    let Ok(mut stream) = js.get_stream("PDM_DNS").await else { return Vec::new() };
+    let last = stream.info().await.unwrap().state.last_sequence;
+    let mut all = Vec::new();
+    for seq in 1..=last {
+        let message = stream.get_raw_message(seq).await.unwrap();
+        all.push((message.subject.to_string(), serde_json::from_slice(&message.payload).unwrap()));
+    }
+    all
+}
+
+/// The phases of a name in the order in which they were told, each change once.
+fn phases(events: &[(String, Value)], fqdn: &str) -> Vec<String> {
+    let of = |(_, event): &&(String, Value)| event["subject"] == fqdn;
+    let mut all: Vec<String> =
+        events.iter().filter(of).map(|(_, e)| e["data"]["phase"].as_str().unwrap().to_owned()).collect();
+    all.dedup();
+    all
+}
+
+async fn until_told(js: &jetstream::Context, labels: &[&str], last: &str) -> Vec<(String, Value)> {
+    until(&format!("{labels:?} to be told as {last}"), || async {
+        let events = stored(js).await;
+        let open: Vec<_> = labels
+            .iter()
+            .filter(|l| phases(&events, &format!("{l}.omani.works")).last().map(String::as_str) != Some(last))
+            .collect();
+        if open.is_empty() { Ok(events) } else { Err(format!("{open:?} of {}", events.len())) }
+    })
+    .await
+}
+
+async fn waiting(world: &World) -> f64 {
+    let text = world.stranger().get("/metrics").await.text;
+    let line = text.lines().find(|l| l.starts_with("pdm_events_waiting ")).unwrap_or("x 0");
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+const LIFE: [&str; 4] = ["reserved", "provisioning", "delegating", "active"];
+
+/// In order, and nothing twice. A phase that nobody stays in may be passed within one change.
+fn assert_in_order(seen: &[String], fqdn: &str) {
+    let place =
+        |phase: &str| LIFE.iter().chain(&["releasing", "quarantined"]).position(|p| *p == phase).unwrap();
+    let places: Vec<_> = seen.iter().map(|p| place(p)).collect();
+    assert!(places.windows(2).all(|w| w[0] < w[1]), "{fqdn}: {seen:?}");
+    assert_eq!(seen.first().map(String::as_str), Some("reserved"), "{fqdn}");
+}
+
+#[tokio::test]
+async fn every_change_is_told_once_in_order_although_the_server_is_killed() {
+    let mut nats = Nats::start().await;
+    let world = Plan::new(StoreKind::Postgres).replicas(2).section(&section(&nats)).start().await;
+    let _ = world.api().lend("first", "192.0.2.1").await;
+    let js = context(&nats).await;
+    let events = until_told(&js, &["first"], "active").await;
+
+    // What an event looks like.
+    let (subject, event) = events.iter().rfind(|(_, e)| e["subject"] == "first.omani.works").unwrap();
+    assert_eq!(subject, "ws.prod.dns.active.first.omani.works");
+    for (name, value) in
+        [("specversion", "1.0"), ("source", "/pdm/prod"), ("datacontenttype", "application/json")]
+    {
+        assert_eq!(event[name], value, "{event}");
+    }
+    assert_eq!(event["data"]["owner"], "operator", "{event}");
+
+    // How things stand.
+    let state = js.get_key_value("dns-state").await.unwrap();
+    let entry: Value =
+        serde_json::from_slice(&state.get("first.omani.works").await.unwrap().unwrap()).unwrap();
+    assert_eq!((&entry["phase"], &entry["poolDomain"]), (&"active".into(), &"omani.works".into()), "{entry}");
+
+    // The server dies; PDM goes on, and tells when it is back. It dies again while it is told.
+    nats.kill();
+    for label in ["second", "third"] {
+        let _ = world.api().lend(label, "192.0.2.2").await;
+    }
+    world.api().give_back("first").await;
+    until("events to wait", || async {
+        let count = waiting(&world).await;
+        if count >= 3.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    nats.go().await;
+    let _ = world.api().reserve("fourth").await;
+    nats.kill();
+    nats.go().await;
+    let js = context(&nats).await;
+    let _ = until_told(&js, &["second", "third"], "active").await;
+    let _ = until_told(&js, &["first"], "quarantined").await;
+    let events = until_told(&js, &["fourth"], "reserved").await;
+    for label in ["first", "second", "third", "fourth"] {
+        let fqdn = format!("{label}.omani.works");
+        assert_in_order(&phases(&events, &fqdn), &fqdn);
+    }
+    let ids: BTreeSet<_> = events.iter().map(|(_, e)| e["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), events.len(), "nothing is told twice");
+    until("nothing to wait", || async {
+        let count = waiting(&world).await;
+        if count == 0.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    let state = js.get_key_value("dns-state").await.unwrap();
+    let entry: Value =
+        serde_json::from_slice(&state.get("first.omani.works").await.unwrap().unwrap()).unwrap();
+    assert_eq!(entry["phase"], "quarantined");
+}
+
+#[tokio::test]
+async fn a_full_stream_and_a_slow_reader_lose_nothing() {
+    let nats = Nats::start().await;
+    let js = context(&nats).await;
+    // A stream that the operator made, with room for very little.
+    let mut config = stream::Config {
+        name: "PDM_DNS".into(),
+        subjects: vec!["ws.prod.dns.>".into()],
+        max_messages: 4,
+        discard: stream::DiscardPolicy::New,
+        ..stream::Config::default()
+    };
+    js.create_stream(config.clone()).await.unwrap();
+    let world = Plan::new(StoreKind::Sqlite).section(&section(&nats)).start().await;
+    for label in ["a", "b", "c"] {
+        let _ = world.api().lend(&format!("name-{label}"), "192.0.2.1").await;
+    }
+    until("events to wait", || async {
+        let count = waiting(&world).await;
+        if count >= 3.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    assert!(world.daemons[0].log().contains("events wait in the store"));
+
+    // A reader that takes its time, with a bound on what it holds.
+    let stream = js.get_stream("PDM_DNS").await.unwrap();
+    let reader: PullConsumer = stream
+        .create_consumer(jetstream::consumer::pull::Config {
+            durable_name: Some("slow".into()),
+            max_ack_pending: 1,
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    config.max_messages = 10_000;
+    js.update_stream(config).await.unwrap();
+    let labels = ["name-a", "name-b", "name-c"];
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut messages = reader.messages().await.unwrap();
+    let done = |seen: &BTreeMap<String, Vec<String>>| {
+        labels.iter().all(|l| {
+            seen.get(&format!("{l}.omani.works")).and_then(|p| p.last()).is_some_and(|p| p == "active")
+        })
+    };
+    let read = async {
+        while !done(&seen) {
+            let message = messages.next().await.unwrap().unwrap();
+            let event: Value = serde_json::from_slice(&message.payload).unwrap();
+            let phases = seen.entry(event["subject"].as_str().unwrap().to_owned()).or_default();
+            phases.push(event["data"]["phase"].as_str().unwrap().to_owned());
+            phases.dedup();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            message.ack().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), read).await.expect("the slow reader sees everything");
+    for (fqdn, phases) in &seen {
+        assert_in_order(phases, fqdn);
+    }
+    until("nothing to wait", || async {
+        let count = waiting(&world).await;
+        if count == 0.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+}
