@@ -22,7 +22,7 @@ use pdm_ports::store::{
     Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, SealedCredential,
     StoredEvent, Wanted,
 };
-use pdm_ports::zone::Created;
+use pdm_ports::zone::{Created, Turn};
 use pdm_ports::{
     DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
 };
@@ -194,6 +194,7 @@ port! { zones ZoneBackend {
     point flush(name: &ZoneName) -> Answer<()>;
     point lua_server() -> Answer<LuaServer>;
     point health() -> Answer<String>;
+    plain turn(name: &ZoneName) -> Answer<Turn>;
 } }
 
 port! { parent ParentSide {

@@ -18,9 +18,10 @@ impl Context {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let lower = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-');
         let mut parts = text.split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let lower = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let lower = [version, trace, span, flags].into_iter().all(lower);
         // A later version may have more parts; this one may not.
         let whole = version.len() == 2 && trace.len() == 32 && span.len() == 16 && flags.len() == 2;
         if !lower || !whole || version == "ff" || (version == "00" && parts.next().is_some()) {

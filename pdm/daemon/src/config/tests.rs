@@ -11,9 +11,15 @@ fn secrets() -> tempfile::TempDir {
     for (name, content) in [("pdns", "swordfish\n"), ("token.key", &"k".repeat(32)), ("tokens.toml", "")] {
         std::fs::write(dir.path().join(name), content).unwrap();
     }
-    for name in ["ca.pem", "client.secret", "nats.password", "otlp.authorization"] {
-        let content = "hush";
-        std::fs::write(dir.path().join(name), content).unwrap();
+    for name in [
+        "ca.pem",
+        "client.secret",
+        "nats.password",
+        "otlp.authorization",
+        "credentials.key",
+        "credentials.old.key",
+    ] {
+        std::fs::write(dir.path().join(name), "k".repeat(32)).unwrap();
     }
     dir
 }
