@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName, RRset};
-use pdm_model::canonical::desired_rrsets;
+use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName};
 use pdm_ports::audit::Auditor;
 use pdm_ports::audit_store::AuditStore;
 use pdm_ports::registrar::Registrar;

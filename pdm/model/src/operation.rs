@@ -104,7 +104,7 @@ pub enum StepKind {
 
 impl StepKind {
     /// All steps.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::WithdrawStaleDs,
         Self::EnsureZone,
         Self::EnsureParentNs,

@@ -75,10 +75,12 @@ impl Engine {
     /// DS, six names and NS, at one nameserver.
     fn glance_request(&self, a: &Allocation, turn: usize) -> GlanceRequest {
         let servers = &self.settings.servers;
+        // Before PowerDNS has said what it can compute, a policy's records are not known; the next turn looks at them.
+        let desired = self.desired(a).unwrap_or_default();
         GlanceRequest {
             fqdn: a.fqdn.clone(),
             ds: a.observed.ds.iter().cloned().collect(),
-            rrsets: self.desired(a).into_iter().filter(|rrset| rrset.rtype != RecordType::Soa).collect(),
+            rrsets: desired.into_iter().filter(|rrset| rrset.rtype != RecordType::Soa).collect(),
             server: servers[turn % servers.len()].clone(),
             carries_parent: a.mode == Mode::Pool,
         }

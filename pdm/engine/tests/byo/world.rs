@@ -581,7 +581,7 @@ impl World {
 }
 
 pub fn admin() -> Caller {
-    Caller { actor: "token:test".into(), role: Role::Admin, owner: None, pool: None }
+    Caller { actor: "token:test".into(), role: Role::Admin, owner: None, pool: None, door: None }
 }
 
 pub fn registrar(id: &str, token: &str) -> RegistrarRequest {
