@@ -15,6 +15,7 @@ use pdm_engine::token::TokenKey;
 use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::ZoneName;
+use pdm_ports::audit::Auditor;
 use pdm_ports::audit_store::AuditStore;
 use pdm_ports::outbox::Outbox;
 use pdm_ports::parent::ZoneLease;
@@ -33,7 +34,11 @@ use crate::crash::{Crash, Points};
 use crate::events;
 use crate::failure::Failure;
 use crate::guard::{Ground, GuardedParent, GuardedZones};
+<<<<<<< ours
 use crate::identity::{self, OidcTokens};
+=======
+use crate::rdap::WithRegistrations;
+>>>>>>> theirs
 use crate::servers;
 use crate::turns::Turns;
 
@@ -76,14 +81,18 @@ impl Daemon {
             (zones, parent) = (Crash::new(zones, points.clone()), Crash::new(parent, points));
         }
         let walker = walk(config, &servers);
+        let auditor: Arc<dyn Auditor> = match &config.rdap {
+            Some(base) => Arc::new(WithRegistrations::new(walker.clone(), base)),
+            None => walker.clone(),
+        };
         let parts = Parts {
             store,
             zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone(), turns }),
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
             registrars: registrars(config)?,
-            walk: walker.clone(),
-            auditor: walker,
+            walk: walker,
+            auditor,
             audits,
         };
         let vault = vault(config)?;

@@ -11,6 +11,7 @@ mod events;
 mod failure;
 mod guard;
 mod identity;
+mod rdap;
 mod servers;
 mod telemetry;
 mod turns;

@@ -314,6 +314,7 @@ keys! {
         "full" Time, may, "\"1m\"", "", "pause between two full audits, which take every Sovereign in turn; 0s for none";
         "keep" Time, may, "\"90d\"", "", "how long reports are kept; the newest of each name stays";
         "profile" Choice(&["public", "loopback"]), may, "\"public\"", "", "loopback excuses what servers on one machine cannot have";
+        "rdap" Url, may, "", "\"https://rdap.example\"", "where registration data is asked for; without it the checks of expiry and locks are skipped";
         "ca" Words, may, "[]", "[\"letsencrypt.org\"]", "CAs that must be able to issue, as CAA records name them";
     }
     "limits" {

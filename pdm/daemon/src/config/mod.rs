@@ -73,6 +73,8 @@ pub struct Config {
     pub worker: Worker,
     /// How audits go on by themselves.
     pub audit: AuditSettings,
+    /// Where registration data is asked for.
+    pub rdap: Option<String>,
     /// Per client.
     pub limits: Limits,
     /// Logs.

@@ -82,6 +82,7 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
             detail: format!("{name} is given twice"),
         });
     }
+    let (audit, rdap) = audit?;
     Some(Config {
         listen: listen?,
         store: store?,
@@ -96,7 +97,8 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         nats: nats.flatten(),
         telemetry: telemetry.flatten(),
         worker: worker?,
-        audit: audit?,
+        audit,
+        rdap,
         limits: limits?,
         log: log?,
     })
@@ -423,13 +425,16 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
     })
 }
 
-fn audit(mut r: Reader<'_>) -> Option<AuditSettings> {
+/// The settings, and where registration data is asked for.
+fn audit(mut r: Reader<'_>) -> Option<(AuditSettings, Option<String>)> {
     let mut time = |name| r.get(name, value::time);
     let (glance, full, keep) = (time("glance"), time("full"), time("keep"));
     let profile = r.get("profile", value::choice(&["public", "loopback"]));
     let ca = r.get("ca", value::words);
+    let rdap = r.get("rdap", value::url);
     let excused = profile.and_then(|word| super::profile(&word));
-    Some(AuditSettings { glance: glance?, full: full?, keep: keep?, excused: excused?, ca: ca? })
+    let settings = AuditSettings { glance: glance?, full: full?, keep: keep?, excused: excused?, ca: ca? };
+    Some((settings, rdap))
 }
 
 fn limits(mut r: Reader<'_>) -> Option<Limits> {

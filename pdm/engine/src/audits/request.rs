@@ -82,7 +82,7 @@ impl Engine {
             random_label: format!("pdm-{}", Uuid::new_v4().simple()),
             excused: self.settings.audit.excused.clone(),
             registration: Registration::Unknown(
-                "no registration data is asked for: audit.rdap is not set".to_owned(),
+                "audit.rdap does not say where to ask for registration data".to_owned(),
             ),
         }
     }
