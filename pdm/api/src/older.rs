@@ -42,6 +42,37 @@ pub struct OlderCheck {
     pub fqdn: Option<String>,
 }
 
+/// Body of a registrar's validate.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct OlderValidateBody {
+    /// The registered domain.
+    pub domain: String,
+    /// The credential as one text, its parts between colons.
+    pub token: String,
+}
+
+/// Body of a registrar's set-ns.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct OlderSetNsBody {
+    /// The registered domain.
+    pub domain: String,
+    /// The credential as one text, its parts between colons.
+    pub token: String,
+    /// Ours, in any order.
+    pub nameservers: Vec<String>,
+}
+
+/// Answer of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OlderValidated {
+    /// Always true; anything else is an error.
+    pub valid: bool,
+    /// The registrar.
+    pub registrar: String,
+    /// The domain.
+    pub domain: String,
+}
+
 /// Body of reserve.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -12,6 +12,7 @@ pub mod intents;
 pub mod keys;
 pub mod outbox;
 pub mod ownership;
+pub mod passport;
 mod reconcile;
 mod recover;
 pub mod settings;

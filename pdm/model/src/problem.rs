@@ -44,6 +44,7 @@ problems! {
     "credential-invalid" 422 "The registrar does not accept this credential" "caller" "check it for typing errors, its end date and its account" "invalid-token"
     "credential-malformed" 422 "The credential cannot be one of this registrar" "caller" "see the detail for the field" "invalid-token"
     "credential-scope" 422 "The credential lacks a right" "caller" "make one by the recipe at GET /v1/registrars" "invalid-token"
+    "delegation-unsafe" 409 "Changing the nameservers now would break the domain for somebody" "caller" "the detail has the plan; commit the domain, and it waits where it has to" "conflict"
     "dns-name-refused" 403 "This token may not write this record" "caller" "write only what the token is for: TXT at _acme-challenge, or names under its own labels" "token-mismatch"
     "dns-unavailable" 503 "The nameservers do not take changes now" "nobody" "repeat as Retry-After says; nothing was changed unless a repeat shows it" "api-unavailable"
     "dnskey-malformed" 422 "The DNSKEY cannot be read" "caller" "give flags, algorithm and the key in base64" "invalid-format"

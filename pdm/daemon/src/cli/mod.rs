@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod dnssec;
+pub mod credentials;
+pub mod delegation;
 pub mod http;
 pub mod lua;
 pub mod audit;
@@ -81,6 +83,12 @@ enum Verb {
     /// The store: migrate, check, recover, copy (without the daemon).
     #[command(subcommand)]
     Store(store::Verb),
+    /// Domains that their owners bring: the plan, where it stands, the way back.
+    #[command(subcommand)]
+    Delegation(delegation::Verb),
+    /// Stored credentials of registrars: seal them with another key (without the daemon).
+    #[command(subcommand)]
+    Credentials(credentials::Verb),
     /// The configuration: check a file, show an example or the schema.
     #[command(subcommand)]
     Config(settings::Verb),
@@ -113,6 +121,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Log(verb) => log::run(verb, &client()?).await,
         Verb::Token(verb) => token::run(verb, cli.output),
         Verb::Store(verb) => store::run(verb, cli.output).await,
+        Verb::Delegation(verb) => delegation::run(verb, &client()?).await,
+        Verb::Credentials(verb) => credentials::run(verb).await,
         Verb::Config(verb) => settings::run(verb),
         Verb::Openapi => {
             output::line(&crate::compose::openapi()?);
@@ -161,6 +171,14 @@ mod tests {
             "pdm operations 0198 --retry",
             "pdm validate a.example",
             "pdm registrars",
+            "pdm registrars validate ovh acme.com --credential f",
+            "pdm reserve acme.com --mode byo-manual",
+            "pdm commit acme.com --token t --ipv4 192.0.2.1 --registrar ovh --credential f --accept ds-by-hand",
+            "pdm credential acme.com --registrar ovh --credential f",
+            "pdm delegation plan acme.com",
+            "pdm delegation status acme.com",
+            "pdm delegation undo acme.com --wait",
+            "pdm credentials rekey --config f",
             "pdm pools list",
             "pdm pools ds",
             "pdm pools plan omani.works --config f",

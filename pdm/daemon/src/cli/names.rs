@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::delegation::Registrar;
 use super::http::{Answer, Client};
 use super::output::{self, Output, fields, text};
 use super::watch;
@@ -27,6 +28,9 @@ pub enum Verb {
         /// For whom; the token's owner when left out.
         #[arg(long)]
         owner: Option<String>,
+        /// byo-manual or byo-api for a domain of yours; a pool's name otherwise.
+        #[arg(long, default_value = "pool")]
+        mode: String,
     },
     /// Hold a reservation longer.
     Extend(Held),
@@ -34,6 +38,13 @@ pub enum Verb {
     Commit(Commit),
     /// Point a committed name somewhere else.
     Target(Target),
+    /// Give the registrar's credential of a brought domain; what waits for it goes on.
+    Credential {
+        /// The domain.
+        fqdn: String,
+        #[command(flatten)]
+        registrar: Registrar,
+    },
     /// Give a name back: DS out, wait, NS and zone out.
     Release(Release),
 }
@@ -75,6 +86,8 @@ pub struct Commit {
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
+    registrar: Registrar,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
@@ -106,7 +119,15 @@ pub struct Release {
 pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
     match verb {
         Verb::Check { fqdn } => check(client, &fqdn).await,
-        Verb::Reserve { fqdn, owner } => reserve(client, &fqdn, owner).await,
+        Verb::Reserve { fqdn, owner, mode } => reserve(client, &fqdn, owner, &mode).await,
+        Verb::Credential { fqdn, registrar } => {
+            let registrar = registrar.body()?;
+            let body =
+                registrar.ok_or_else(|| Failure::Usage("give --registrar and --credential".to_owned()))?;
+            let body = json!({ "registrar": body });
+            client.call(Method::PUT, &["allocations", &fqdn, "credential"], &body).await?;
+            Ok(())
+        }
         Verb::Extend(held) => {
             let body = json!({ "fqdn": held.fqdn, "reservationToken": held.token });
             show(client, client.call(Method::POST, &["reserve", "extend"], &body).await?.body)
@@ -115,6 +136,9 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
             let mut body = target_body(&commit.addresses)?;
             body["fqdn"] = commit.held.fqdn.as_str().into();
             body["reservationToken"] = commit.held.token.as_str().into();
+            if let Some(registrar) = commit.registrar.body()? {
+                body["registrar"] = registrar;
+            }
             let answer = client.call(Method::POST, &["commit"], &body).await?;
             settle(client, &commit.held.fqdn, answer, &commit.waiting).await
         }
@@ -182,13 +206,15 @@ async fn check(client: &Client, fqdn: &str) -> Result<(), Failure> {
     if free { Ok(()) } else { Err(Failure::Refused(format!("{fqdn} is not available"))) }
 }
 
-async fn reserve(client: &Client, fqdn: &str, owner: Option<String>) -> Result<(), Failure> {
-    let (label, pool) = split(fqdn)?;
-    let mut body = Map::from_iter([
-        ("mode".to_owned(), Value::from("pool")),
-        ("poolDomain".to_owned(), Value::from(pool)),
-        ("subdomain".to_owned(), Value::from(label)),
-    ]);
+async fn reserve(client: &Client, fqdn: &str, owner: Option<String>, mode: &str) -> Result<(), Failure> {
+    let mut body = Map::from_iter([("mode".to_owned(), Value::from(mode))]);
+    if mode == "pool" {
+        let (label, pool) = split(fqdn)?;
+        body.insert("poolDomain".to_owned(), Value::from(pool));
+        body.insert("subdomain".to_owned(), Value::from(label));
+    } else {
+        body.insert("domain".to_owned(), Value::from(fqdn));
+    }
     body.extend(owner.map(|owner| ("owner".to_owned(), Value::from(owner))));
     let body = client.call(Method::POST, &["reserve"], &Value::Object(body)).await?.body;
     if client.output == Output::Json {
@@ -201,6 +227,8 @@ async fn reserve(client: &Client, fqdn: &str, owner: Option<String>) -> Result<(
         ("phase", text(&body, "/phase")),
         ("expires", text(&body, "/expiresAt")),
         ("nameservers", text(&body, "/nameservers")),
+        ("publish", text(&body, "/ownership/name")),
+        ("as TXT", text(&body, "/ownership/value")),
         ("token", token.clone()),
     ]);
     eprintln!("next: pdm commit {} --token {token} --ipv4 ADDRESS --wait", text(&body, "/fqdn"));
@@ -208,6 +236,9 @@ async fn reserve(client: &Client, fqdn: &str, owner: Option<String>) -> Result<(
 }
 
 /// After a call that opens an operation: watch it when asked to, then show the name.
+///
+/// # Errors
+/// What was refused, or an operation that another took the place of.
 pub async fn settle(client: &Client, fqdn: &str, answer: Answer, waiting: &Waiting) -> Result<(), Failure> {
     let id = operation_id(&answer.body);
     for warning in answer.body.get("warnings").and_then(Value::as_array).into_iter().flatten() {

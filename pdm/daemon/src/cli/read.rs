@@ -56,11 +56,28 @@ pub enum Verb {
         /// The domain.
         domain: String,
     },
-    /// List registrars and the credentials they need.
-    Registrars,
+    /// List registrars and the credentials they need, or see what a credential is good for.
+    Registrars {
+        #[command(subcommand)]
+        verb: Option<RegistrarsVerb>,
+    },
     /// Pools: list, their DS for the registrar, what a take-over would change.
     #[command(subcommand)]
     Pools(Pools),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RegistrarsVerb {
+    /// What a credential can do with a domain. Writes nothing.
+    Validate {
+        /// The registrar.
+        id: String,
+        /// The registered domain.
+        domain: String,
+        /// A file with the credential: a JSON object, or lines of `field = value`.
+        #[arg(long, value_name = "FILE")]
+        credential: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,17 +113,17 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
             let body = client.call(Method::POST, &["validate"], &json!({ "domain": domain })).await?.body;
             show(client, body)
         }
-        Verb::Registrars => {
+        Verb::Registrars { verb: Some(RegistrarsVerb::Validate { id, domain, credential }) } => {
+            let credential = super::delegation::read_credential(&credential)?;
+            let body = json!({ "domain": domain, "credential": credential });
+            show(client, client.call(Method::POST, &["registrars", &id, "validate"], &body).await?.body)
+        }
+        Verb::Registrars { verb: None } => {
             let body = client.get(&["registrars"], &[]).await?.body;
             rows(
                 client,
                 &body,
-                &[
-                    ("ID", "/id"),
-                    ("NAME", "/name"),
-                    ("CREDENTIAL", "/credential"),
-                    ("CAPABILITY", "/capability"),
-                ],
+                &[("ID", "/id"), ("NAME", "/name"), ("RECIPE", "/recipe"), ("CAPABILITY", "/capability")],
             )
         }
         Verb::Pools(Pools::List) => {

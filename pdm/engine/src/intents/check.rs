@@ -75,6 +75,32 @@ impl Engine {
         Ok(unavailable(held_refusal(&wanted.fqdn, &held), Some(wanted.fqdn), free))
     }
 
+    /// Whether a claim on a domain could be proved and committed now, as far as the store knows.
+    ///
+    /// # Errors
+    /// A refusal of the caller, or a fault of the store. A name that cannot be had is an answer.
+    pub async fn check_domain(&self, caller: &Caller, domain: &str) -> Result<CheckAnswer, IntentError> {
+        caller.must(Right::Check)?;
+        let (fqdn, registered) = match self.may_be_brought(caller, domain) {
+            Ok(both) => both,
+            Err(refusal) if refusal.code == "forbidden" => return Err(refusal.into()),
+            Err(refusal) => return Ok(unavailable(refusal, ZoneName::parse(domain).ok(), Vec::new())),
+        };
+        let held = self.parts.store.holder(&fqdn, &registered, "").await?;
+        let owner = caller.owner_for(None)?;
+        match held.filter(|held| held.phase != Phase::Quarantined || held.owner != owner) {
+            Some(held) => Ok(unavailable(held_refusal(&fqdn, &held), Some(fqdn), Vec::new())),
+            None => Ok(CheckAnswer {
+                available: true,
+                code: None,
+                detail: None,
+                fqdn: Some(fqdn),
+                until: None,
+                suggestions: vec![],
+            }),
+        }
+    }
+
     async fn holder(&self, fqdn: &ZoneName, wanted: &Wanted<'_>) -> Result<Option<Held>, IntentError> {
         Ok(self.parts.store.holder(fqdn, &wanted.pool.domain, &wanted.look).await?)
     }

@@ -5,7 +5,7 @@ mod await_ds_gone;
 mod ensure_failover;
 mod ensure_parent;
 mod ensure_zone;
-mod foreign;
+pub(crate) mod foreign;
 mod remove;
 mod roll_keys;
 mod withdraw_ds;

@@ -5,8 +5,9 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use pdm_model::handover::Stage;
 use pdm_model::{Mode, Phase};
-use pdm_ports::Store;
+use pdm_ports::{Stamp, Store};
 use world::*;
 
 fn story(world: &World) -> Vec<String> {
@@ -146,4 +147,35 @@ async fn what_a_registrar_cannot_do_is_said_before_anything_happens() {
     let wrong = registrar("full", "not-the-right-token").credential;
     let sees = world.engine.validate_credential(&admin(), "full", "free.example", wrong).await;
     assert_eq!(code(sees.unwrap_err()), "credential-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_older_path_writes_only_what_is_safe_now_and_the_passport_says_the_way() {
+    let world = World::new(true, &[]).await;
+    let seen = world.engine.passport(&admin(), "acme.example").await.unwrap();
+    assert_eq!((seen.ns, seen.ds), (theirs(), BTreeSet::from([ds(OLD_KEY)])));
+    let stages: Vec<_> = seen.plan.unwrap().unwrap().stages.iter().map(|s| s.stage).collect();
+    assert_eq!((stages.first(), stages.last()), (Some(&Stage::WithdrawDs), Some(&Stage::PublishDs)));
+
+    let set = async |names: [&str; 2]| {
+        let names = names.map(str::to_owned);
+        let credential = registrar("full", SECRET).credential;
+        world.engine.set_ns(&admin(), "full", "acme.example", credential, &names).await
+    };
+    let ours = ["NS2.openova.io.", "ns1.openova.io"];
+    assert_eq!(code(set(["ns1.old.example", "ns2.old.example"]).await.unwrap_err()), "invalid-parameter");
+    assert_eq!(code(set(ours).await.unwrap_err()), "delegation-unsafe");
+    // Without the DS, but with nobody behind our names, it is not safe either.
+    world.net.with(|held| {
+        held.ds.clear();
+        held.old_signed = false;
+    });
+    assert_eq!(code(set(ours).await.unwrap_err()), "delegation-unsafe");
+    assert!(story(&world).is_empty());
+    world.net.with(|held| {
+        held.zone = Some(Stamp { allocation: "a".into(), owner: "acme".into(), generation: 1 });
+    });
+    set(ours).await.unwrap();
+    set(ours).await.unwrap();
+    assert_eq!((story(&world), world.net.with(|held| held.writes)), (vec!["ns ours".to_owned()], 1));
 }

@@ -48,23 +48,17 @@ pub(crate) async fn check(state: &Shared, caller: &Caller, query: &CheckQuery) -
     }
 }
 
-/// A whole name is lent from a pool, or it is the customer's own, which is not served.
+/// A whole name is lent from a pool, or it is the customer's own.
 async fn whole_name(state: &Shared, caller: &Caller, domain: &str) -> Result<CheckView, Failure> {
     let name = match ZoneName::parse(domain) {
         Ok(name) => name,
         Err(error) => return Ok(unavailable("invalid-name", error.to_string(), None)),
     };
     let pool = name.parent().filter(|parent| state.engine().settings().pools.contains_key(parent));
-    match pool {
-        Some(pool) => Ok(view(state.engine().check(caller, pool.as_str(), name.first_label()).await?)),
-        None => {
-            caller.must(pdm_engine::caller::Right::Check)?;
-            let detail = format!(
-                "{name} is not directly under a pool, and other modes are not served in this version"
-            );
-            Ok(unavailable("unsupported-mode", detail, Some(name)))
-        }
-    }
+    Ok(view(match pool {
+        Some(pool) => state.engine().check(caller, pool.as_str(), name.first_label()).await?,
+        None => state.engine().check_domain(caller, name.as_str()).await?,
+    }))
 }
 
 fn unavailable(code: &str, detail: String, fqdn: Option<ZoneName>) -> CheckView {

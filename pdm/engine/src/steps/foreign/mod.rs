@@ -104,11 +104,11 @@ fn keep_previous(state: &mut ForeignParent, answers: &[ParentAnswer], seen: &Loo
     state.previous = Some(Previous { ns, glue, ds, vendor: None, at: seen.ended });
 }
 
-fn parent_sight(answer: &ParentAnswer) -> ParentSight {
+pub(crate) fn parent_sight(answer: &ParentAnswer) -> ParentSight {
     ParentSight { server: called(&answer.server), ns: answer.ns.clone(), ds: answer.ds.clone() }
 }
 
-fn child_sight(answer: &ChildAnswer) -> ChildSight {
+pub(crate) fn child_sight(answer: &ChildAnswer) -> ChildSight {
     ChildSight {
         server: called(&answer.server),
         authoritative: answer.authoritative,

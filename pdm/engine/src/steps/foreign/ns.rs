@@ -1,7 +1,7 @@
 //! The first look, and NS: asked for, seen at every parent server, and the servers before out of every cache.
 
 use pdm_model::handover::{Case, Write, plan};
-use pdm_model::{ConditionKind, DsRecord, Refusal, Status, StepKind, Who};
+use pdm_model::{ConditionKind, Refusal, Status, StepKind, Who};
 use pdm_ports::registrar::NsTarget;
 use pdm_ports::{Class, Fault};
 use serde_json::json;
@@ -14,13 +14,8 @@ use crate::reconcile::drive::{Outcome, Work};
 /// Read what is there, keep it for the way back, and say what cannot work before anything is written.
 pub(in crate::steps) async fn look_at_parent(work: &mut Work) -> Result<Outcome, Fault> {
     let step = StepKind::LookAtParent;
-    let mut to = ours(work);
     // The keys come with the zone; until then a key that matches nothing stands for them.
-    if to.ds.is_empty()
-        && let Ok(any) = format!("0 13 2 {}", "00".repeat(32)).parse::<DsRecord>()
-    {
-        to.ds.insert(any);
-    }
+    let to = work.engine.destination(&work.allocation.observed.ds);
     let seen = look(work, &to).await?;
     let vendor = match read_vendor(work).await {
         Ok(vendor) => vendor,
