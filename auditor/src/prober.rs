@@ -10,10 +10,10 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use ipnet::IpNet;
 use metrics::{counter, histogram};
-use pdm_dnssec::{Answer, NXDOMAIN, Name, Verified, ds_from_rdata, rtype, Dnskey, SignedSet};
-use pdm_model::{NotProved, Proof, RecordType, ServerProof, Transport, Ttl, ZoneName, Timestamp};
+use pdm_dnssec::{Answer, Dnskey, NXDOMAIN, Name, SignedSet, Verified, ds_from_rdata, rtype};
+use pdm_model::{NotProved, Proof, RecordType, ServerProof, Timestamp, Transport, Ttl, ZoneName};
 use pdm_ports::Fault;
-use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
+use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use ring::rand::SystemRandom;
 use tokio::time::Instant;
 

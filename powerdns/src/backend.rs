@@ -7,7 +7,10 @@ use futures_util::future::try_join_all;
 use pdm_model::canonical::Change;
 use pdm_model::{RecordType, ZoneName};
 use pdm_ports::zone::Created;
-use pdm_ports::{Class, Fault, LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose};
+use pdm_ports::{
+    Class, Fault, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneBackend, ZoneKey, ZoneSpec,
+    ZoneSummary,
+};
 use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -18,7 +21,7 @@ use crate::config::{InstanceConfig, Options};
 use crate::head::{self, ZoneHead};
 use crate::instances::Instances;
 use crate::retry::Tries;
-use crate::{create, keys, ownership, preflight, wire, signing};
+use crate::{create, keys, ownership, preflight, signing, wire};
 
 /// How long an answer about health is repeated without asking again.
 const HEALTH_FRESH: Duration = Duration::from_secs(3);

@@ -6,8 +6,8 @@
 pub mod allocation;
 pub mod audit;
 pub mod audit_log;
-pub mod failover;
 pub mod door;
+pub mod failover;
 pub mod health;
 pub mod keys;
 pub mod older;

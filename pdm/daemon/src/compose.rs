@@ -34,11 +34,8 @@ use crate::crash::{Crash, Points};
 use crate::events;
 use crate::failure::Failure;
 use crate::guard::{Ground, GuardedParent, GuardedZones};
-<<<<<<< ours
 use crate::identity::{self, OidcTokens};
-=======
 use crate::rdap::WithRegistrations;
->>>>>>> theirs
 use crate::servers;
 use crate::turns::Turns;
 

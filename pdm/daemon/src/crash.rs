@@ -24,7 +24,8 @@ use pdm_ports::store::{
 };
 use pdm_ports::zone::{Created, Turn};
 use pdm_ports::{
-    DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, Store, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
+    DelegationChange, Fault, KeyChange, LuaServer, ObservedZone, ParentSide, Signing, Stamp, Store, Whose,
+    ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary,
 };
 use serde_json::Value;
 

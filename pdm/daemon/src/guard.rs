@@ -14,7 +14,8 @@ use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, ZoneName};
 use pdm_ports::zone::{Created, Turn};
 use pdm_ports::{
-    Class, DelegationChange, Fault, LuaServer, ObservedZone, ParentSide, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose,
+    Class, DelegationChange, Fault, KeyChange, LuaServer, ObservedZone, ParentSide, Signing, Stamp, Whose,
+    ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary,
 };
 
 use crate::clock::TOLERANCE_MS;

@@ -32,7 +32,7 @@ pub use byo::{Byo, ForeignParent};
 pub use claim::Claim;
 pub use delegation::{Delegation, DsRecord};
 pub use failover::{CheckSpec, Drain, FailoverSpec, Force, Opinion, Possible, Verdict};
-pub use keys::{KeyPolicy, KeyState, Roll, RollKind, Stage, KeyIntent};
+pub use keys::{KeyIntent, KeyPolicy, KeyState, Roll, RollKind, Stage};
 pub use lifecycle::{Event, Phase};
 pub use name::{Label, ZoneName};
 pub use operation::{Operation, OperationKind, OperationState, Step, StepKind, StepState, Wait, Who};

@@ -18,7 +18,10 @@ pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
 pub use gather::ZoneGather;
 pub use parent::{DelegationChange, ParentSide};
-pub use probe::{AddressesSeen, DnsProbe, KeysSeen, ProofRequest, Server, KeyView};
+pub use probe::{AddressesSeen, DnsProbe, KeyView, KeysSeen, ProofRequest, Server};
 pub use sign_in::SignIn;
 pub use store::Store;
-pub use zone::{LuaServer, ObservedZone, Stamp, ZoneBackend, ZoneKey, ZoneSpec, ZoneSummary, CdsTold, KeyChange, Signing, Whose};
+pub use zone::{
+    CdsTold, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneBackend, ZoneKey, ZoneSpec,
+    ZoneSummary,
+};

@@ -1,15 +1,15 @@
 //! The command line: one file per group of verbs.
 
 pub mod admin;
-pub mod dnssec;
-pub mod credentials;
-pub mod delegation;
-pub mod http;
-pub mod lua;
 pub mod audit;
 mod audit_page;
+pub mod credentials;
+pub mod delegation;
+pub mod dnssec;
 pub mod evidence;
+pub mod http;
 pub mod log;
+pub mod lua;
 pub mod names;
 pub mod output;
 pub mod plan;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use pdm_dnssec::{Dnskey, DsDigest, Name};
-use pdm_model::keys::{ALGORITHMS, Denial, Digest, KeyPolicy, Layout};
 use pdm_engine::audits::AuditSettings;
+use pdm_model::keys::{ALGORITHMS, Denial, Digest, KeyPolicy, Layout};
 use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
 use toml::{Table, Value};
 use zeroize::Zeroizing;

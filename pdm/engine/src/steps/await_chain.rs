@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pdm_lua_records::possible;
 use pdm_dnssec::{Dnskey, DsDigest, Name};
+use pdm_lua_records::possible;
 use pdm_model::{
     Allocation, ConditionKind, DsRecord, Event, NotProved, Parent, Proof, Status, StepKind, Transport, Who,
     ZoneName,

@@ -4,8 +4,8 @@
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
 use pdm_model::canonical::diff;
-use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
 use pdm_model::keys::Denial;
+use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
 use pdm_ports::{Class, Fault, KeyChange, Whose};
 use serde_json::json;

@@ -20,14 +20,17 @@ use pdm_model::{
     Delegation, DsRecord, Mode, NotProved, Operation, OperationState, Phase, Pool, Proof, RRset, RecordType,
     Target, Timestamp, Ttl, Ttls, ZoneName,
 };
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
 use pdm_ports::audit::{AuditRequest, Audited, Auditor, Glance, GlanceRequest};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::registrar::{
     Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
-use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary, CdsTold, KeyChange, Signing, Whose};
+use pdm_ports::zone::{
+    CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec,
+    ZoneSummary,
+};
 use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
 use pdm_store::SqlStore;
 use tokio::sync::watch;

@@ -24,9 +24,11 @@ use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
 use pdm_ports::parent::DelegationChange;
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeysSeen, ProofRequest, Server, KeyView};
+use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
-use pdm_ports::zone::{Created, LuaServer, ObservedZone, Stamp, ZoneKey, ZoneSpec, ZoneSummary, KeyChange, Signing, Whose};
+use pdm_ports::zone::{
+    Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary,
+};
 use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend};
 use pdm_server::edge::Peer;
 use pdm_server::{App, Authenticator, Limits, Presented, TrustedNetwork, TrustedNetworks};

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn caller(role: Role) -> Caller {
-        Caller { actor: "token:t".into(), role, owner: None, pool: None }
+        Caller { actor: "token:t".into(), role, owner: None, pool: None, door: None }
     }
 
     #[test]
