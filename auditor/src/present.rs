@@ -1,25 +1,25 @@
 //! RDATA in presentation form, as PowerDNS and zone files write it; what has no form here is written by RFC 3597.
 
-use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pdm_carry_over::carried_type;
 use pdm_dnssec::{Name, hex, rtype};
 
 use crate::types::number;
 
 /// RDATA (canonical, names not compressed) as text.
 pub(crate) fn presented(rtype: u16, rdata: &[u8]) -> String {
-    known(rtype, rdata).unwrap_or_else(|| format!("\\# {} {}", rdata.len(), hex(rdata)))
+    let text = match carried_type(rtype) {
+        Some(kind) => pdm_carry_over::presented(kind, rdata),
+        None => known(rtype, rdata),
+    };
+    text.unwrap_or_else(|| format!("\\# {} {}", rdata.len(), hex(rdata)))
 }
 
+/// Types that are not carried over.
 fn known(kind: u16, rdata: &[u8]) -> Option<String> {
     match kind {
-        rtype::A => Some(Ipv4Addr::from(<[u8; 4]>::try_from(rdata).ok()?).to_string()),
-        rtype::AAAA => Some(Ipv6Addr::from(<[u8; 16]>::try_from(rdata).ok()?).to_string()),
-        rtype::NS | rtype::CNAME | rtype::DNAME | number::PTR => whole_name(rdata),
-        rtype::TXT => strings(rdata),
+        rtype::NS | rtype::DNAME => whole_name(rdata),
         rtype::SOA => Soa::read(rdata).map(|soa| soa.to_string()),
         rtype::DS | number::CDS => {
             let (head, digest) = rdata.split_at_checked(4)?;
@@ -31,21 +31,6 @@ fn known(kind: u16, rdata: &[u8]) -> Option<String> {
             let (head, key) = rdata.split_at_checked(4)?;
             let flags = u16::from_be_bytes([head[0], head[1]]);
             Some(format!("{flags} {} {} {}", head[2], head[3], STANDARD.encode(key)))
-        }
-        number::MX => {
-            let (head, rest) = rdata.split_at_checked(2)?;
-            Some(format!("{} {}", u16::from_be_bytes([head[0], head[1]]), whole_name(rest)?))
-        }
-        number::SRV => {
-            let (head, rest) = rdata.split_at_checked(6)?;
-            let field = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-            Some(format!("{} {} {} {}", field(0), field(2), field(4), whole_name(rest)?))
-        }
-        number::CAA => {
-            let (flags, rest) = rdata.split_first()?;
-            let (length, rest) = rest.split_first()?;
-            let (tag, value) = rest.split_at_checked(usize::from(*length))?;
-            Some(format!("{flags} {} {}", std::str::from_utf8(tag).ok()?, quoted(value)))
         }
         number::NSEC3PARAM => {
             let (head, salt) = rdata.split_at_checked(5)?;
@@ -61,36 +46,6 @@ fn known(kind: u16, rdata: &[u8]) -> Option<String> {
 fn whole_name(rdata: &[u8]) -> Option<String> {
     let (name, length) = Name::from_wire(rdata)?;
     (length == rdata.len()).then(|| name.to_string())
-}
-
-/// Counted strings, each in quotes (RFC 1035 5.1).
-fn strings(mut rdata: &[u8]) -> Option<String> {
-    let mut texts = Vec::new();
-    while let Some((length, rest)) = rdata.split_first() {
-        let (string, tail) = rest.split_at_checked(usize::from(*length))?;
-        texts.push(quoted(string));
-        rdata = tail;
-    }
-    (!texts.is_empty()).then(|| texts.join(" "))
-}
-
-fn quoted(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len() + 2);
-    text.push('"');
-    for octet in octets {
-        match octet {
-            b'"' | b'\\' => {
-                text.push('\\');
-                text.push(char::from(*octet));
-            }
-            0x20..=0x7e => text.push(char::from(*octet)),
-            other => {
-                let _ = write!(text, "\\{other:03}");
-            }
-        }
-    }
-    text.push('"');
-    text
 }
 
 /// A SOA record (RFC 1035 3.3.13).

@@ -40,7 +40,6 @@ const TYPES: &[(&str, u16)] = &[
 /// Type numbers beyond those of the `dnssec` crate.
 pub(crate) mod number {
     pub(crate) const MX: u16 = 15;
-    pub(crate) const SRV: u16 = 33;
     pub(crate) const CDS: u16 = 59;
     pub(crate) const CDNSKEY: u16 = 60;
     pub(crate) const NSEC3PARAM: u16 = 51;
