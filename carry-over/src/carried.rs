@@ -1,8 +1,8 @@
 //! What is kept of a zone that was carried over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pdm_model::{RRset, Timestamp};
+use pdm_model::{RRset, RecordType, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::compare::Asked;
@@ -89,17 +89,34 @@ pub struct CarriedZone {
     /// Names that may differ, by owner (dotted).
     #[serde(default)]
     pub waived: BTreeMap<String, Waiver>,
+    /// Sets of an earlier gathering that are no more: they go out of our zone.
+    #[serde(default)]
+    pub retired: BTreeSet<(String, RecordType)>,
+    /// Who accepts that the records may not be all, when they came by a survey.
+    #[serde(default)]
+    pub incomplete_accepted: Option<Waiver>,
     /// What was compared last, one entry a set.
     #[serde(default)]
     pub asked: Vec<Asked>,
 }
 
 impl CarriedZone {
+    /// Whether somebody has to accept that there may be more than was found.
+    #[must_use]
+    pub fn lacks_acceptance(&self) -> bool {
+        !self.source.complete() && self.incomplete_accepted.is_none()
+    }
+
     /// The same decisions for newly gathered records; comparisons begin again.
     #[must_use]
     pub fn succeeding(mut self, before: Option<Self>) -> Self {
         if let Some(before) = before {
+            let gone = before.sets.into_iter().map(|s| (s.owner, s.rtype));
+            self.retired = before.retired.into_iter().chain(gone).collect();
             (self.choices, self.waived) = (before.choices, before.waived);
+        }
+        for set in &self.sets {
+            self.retired.remove(&(set.owner.clone(), set.rtype.clone()));
         }
         self
     }

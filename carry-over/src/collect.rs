@@ -174,6 +174,8 @@ impl Collector {
             left_out_counts: self.counts,
             choices: BTreeMap::new(),
             waived: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            incomplete_accepted: None,
             asked: Vec::new(),
         }
     }

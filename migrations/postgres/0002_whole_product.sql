@@ -138,4 +138,11 @@ CREATE TRIGGER outbox_changed AFTER UPDATE ON allocations FOR EACH ROW
         IS DISTINCT FROM (OLD.phase, OLD.owner, OLD.generation, OLD.suspended, OLD.conditions))
     EXECUTE FUNCTION outbox_write();
 
+-- The records of a domain's old zone, with what people decided about them (JSON).
+CREATE TABLE carried_records (
+    allocation TEXT PRIMARY KEY NOT NULL CHECK (allocation <> ''),
+    zone TEXT NOT NULL CHECK (zone <> ''),
+    version BIGINT NOT NULL
+);
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

@@ -230,4 +230,11 @@ BEGIN
         NEW.suspended, NEW.conditions);
 END;
 
+-- The records of a domain's old zone, with what people decided about them (JSON).
+CREATE TABLE carried_records (
+    allocation TEXT PRIMARY KEY NOT NULL CHECK (allocation <> ''),
+    zone TEXT NOT NULL CHECK (zone <> ''),
+    version INTEGER NOT NULL
+) STRICT;
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

@@ -87,8 +87,9 @@ impl Daemon {
             zones: Arc::new(GuardedZones { inner: zones, ground: ground.clone(), turns }),
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
+            walk: walker.clone(),
+            gather: walker,
             registrars: registrars(config)?,
-            walk: walker,
             auditor,
             audits,
         };

@@ -11,7 +11,7 @@ use pdm_ports::audit_store::AuditStore;
 use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
-use pdm_ports::{Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBackend};
+use pdm_ports::{Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBackend, ZoneGather};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub struct Parts {
     pub probe: Arc<dyn DnsProbe>,
     /// Walks the real delegation tree.
     pub walk: Arc<dyn DelegationWalk>,
+    /// Reads zones from the servers that carry them today.
+    pub gather: Arc<dyn ZoneGather>,
     /// Registrars and DNS hosts by id.
     pub registrars: BTreeMap<String, Arc<dyn Registrar>>,
     /// Audits.

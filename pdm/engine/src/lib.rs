@@ -5,6 +5,7 @@
 pub mod audits;
 pub mod caller;
 pub mod door;
+mod carry;
 mod editor;
 pub mod engine;
 mod failover;

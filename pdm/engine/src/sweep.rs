@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use pdm_model::canonical::{Change, diff};
+use pdm_model::canonical::Change;
 use pdm_model::{
     Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, OperationKind, Parent, Phase, Status,
     Timestamp, ZoneName, set_condition,
@@ -298,7 +298,7 @@ impl Engine {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {
                 return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
             };
-            let changes = diff(&name, &self.desired_now(allocation).await?, &full.rrsets);
+            let changes = self.changes(allocation, &full.rrsets).await?;
             if !changes.is_empty() {
                 return found("records-changed", listed(&changes));
             }

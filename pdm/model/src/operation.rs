@@ -74,6 +74,8 @@ pub enum StepKind {
     LookAtParent,
     /// Every nameserver answers for the zone before anything points to it.
     AwaitAuthoritative,
+    /// What the servers before answer is answered here too, or may differ by name.
+    AwaitCarryOver,
     /// A DS of the servers before goes out of a foreign parent.
     WithdrawForeignDs,
     /// No cache holds the DS of the servers before.
@@ -117,6 +119,7 @@ impl StepKind {
         Self::RemoveDelegationAndZone,
         Self::LookAtParent,
         Self::AwaitAuthoritative,
+        Self::AwaitCarryOver,
         Self::WithdrawForeignDs,
         Self::AwaitForeignDsGone,
         Self::EnsureDelegation,
@@ -148,6 +151,7 @@ impl StepKind {
             Self::RemoveDelegationAndZone => "remove-delegation-and-zone",
             Self::LookAtParent => "look-at-parent",
             Self::AwaitAuthoritative => "await-authoritative",
+            Self::AwaitCarryOver => "await-carry-over",
             Self::WithdrawForeignDs => "withdraw-foreign-ds",
             Self::AwaitForeignDsGone => "await-foreign-ds-gone",
             Self::EnsureDelegation => "ensure-delegation",
@@ -184,6 +188,9 @@ impl StepKind {
                 "read what a foreign parent holds, keep it for the way back, refuse what cannot work"
             }
             Self::AwaitAuthoritative => "ask every nameserver for the zone before anything points to it",
+            Self::AwaitCarryOver => {
+                "carry the records of the servers before over, and wait until mail and web agree or may differ"
+            }
             Self::WithdrawForeignDs => "take the DS of the servers before out of a foreign parent",
             Self::AwaitForeignDsGone => "wait until no cache can hold the DS of the servers before",
             Self::EnsureDelegation => "write NS into a foreign parent, by its API or by a person",
@@ -236,7 +243,7 @@ fn plan_under_foreign_parent(kind: OperationKind) -> &'static [StepKind] {
             StepKind::LookAtParent,
             StepKind::EnsureZone,
             StepKind::AwaitAuthoritative,
-            StepKind::EnsureFailover,
+    StepKind::EnsureFailover, StepKind::AwaitCarryOver,
             StepKind::WithdrawForeignDs,
             StepKind::AwaitForeignDsGone,
             StepKind::EnsureDelegation,
@@ -424,7 +431,8 @@ mod tests {
             assert!(at.is_sorted(), "{steps:?}");
         };
         for kind in [OperationKind::Commit, OperationKind::Change, OperationKind::Repair] {
-            before(kind, &[S::LookAtParent, S::EnsureZone, S::AwaitAuthoritative, S::WithdrawForeignDs]);
+            before(kind, &[S::LookAtParent, S::EnsureZone, S::AwaitAuthoritative, S::AwaitCarryOver]);
+            before(kind, &[S::AwaitCarryOver, S::WithdrawForeignDs, S::EnsureDelegation]);
             before(
                 kind,
                 &[S::WithdrawForeignDs, S::AwaitForeignDsGone, S::EnsureDelegation, S::AwaitDelegation],

@@ -132,9 +132,12 @@ problems! {
     "unsupported-registrar" 422 "This registrar is not served" "caller" "see GET /v1/registrars" "unsupported-registrar"
     "vendor-dns-in-zone" 422 "A name in a hosted zone has no DNS of the vendor" "caller" "give an empty set to remove the delegation" "invalid-format"
     "withdraw-unsupported" 422 "The delegation cannot be taken back by API" "caller" "the detail has the way out" "unsupported-registrar"
+    "zone-file-malformed" 422 "The zone file cannot be understood" "caller" "correct the line that the detail names, or leave it out" "invalid-format"
     "zone-not-as-written" 409 "The zone is not what was just written" "caller" "compare its records at the registrar; somebody else writes there" "conflict"
     "zone-not-hosted" 409 "The registrar does not serve the zone now" "caller" "change it where the zone is served" "conflict"
     "zone-not-repeatable" 409 "A record of the zone would be lost or changed by any write" "caller" "the detail names it: change it, or make the delegation by hand" "conflict"
+    "zone-silent" 503 "The servers before do not answer" "caller" "upload the zone as a file" "api-unavailable"
+    "zone-too-large" 422 "The old zone has more in it than is carried over" "caller" "upload a smaller zone: at most 100,000 records and 64 MiB" "invalid-format"
 }
 
 /// The row of a code; an unknown code is our own mistake and reads as `internal`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pdm_carry_over::CarriedZone;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Event, Observed, Operation, OperationKind, Phase, Proof,
     Refusal, Step, Timestamp, ZoneName,
@@ -361,6 +362,16 @@ pub trait Store: Send + Sync {
     async fn forget_credential(&self, allocation: &str) -> Result<(), Fault>;
     /// Every sealed credential, to seal it under another key.
     async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault>;
+    /// What was carried over for an allocation, with its version.
+    async fn carried(&self, allocation: &str) -> Result<Option<(CarriedZone, i64)>, Fault>;
+    /// Keep what was carried over, in place of this version (none: there is nothing yet). False when it is another by now.
+    async fn put_carried(
+        &self,
+        allocation: &str,
+        zone: &CarriedZone,
+        before: Option<i64>,
+        audit: Option<AuditEntry>,
+    ) -> Result<bool, Fault>;
     /// Drop answered requests and events that nobody asks for any more; answers how many.
     async fn prune(&self) -> Result<u64, Fault>;
 }

@@ -49,6 +49,7 @@ const TABLES: &[Table] = &[
         columns: "id fqdn registered mode owner created_by request_key #reserved_at #expires_at #disputed_at",
         numbered: false,
     },
+    Table { name: "carried_records", columns: "allocation zone #version", numbered: false },
     Table { name: "credentials", columns: "allocation registrar sealed #sealed_at", numbered: false },
     Table { name: "zone_leases", columns: "zone holder #lease_until", numbered: false },
 ];

@@ -5,6 +5,7 @@
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
 pub mod chain;
+mod carried;
 mod claims;
 mod copy;
 mod credentials;

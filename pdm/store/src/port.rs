@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pdm_model::audit::{Acknowledged, Report};
 use pdm_model::incident::Measurement;
+use pdm_carry_over::CarriedZone;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
 };
@@ -19,9 +20,7 @@ use pdm_ports::{Fault, Store};
 use serde_json::Value;
 
 use crate::decide::Decide;
-use crate::{
-    SqlStore, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work, zone_lease,
-};
+use crate::{SqlStore, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work, zone_lease, carried};
 
 #[async_trait]
 impl Store for SqlStore {
@@ -170,6 +169,20 @@ impl Store for SqlStore {
 
     async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault> {
         self.read(credentials::Find(None)).await
+    }
+
+    async fn carried(&self, allocation: &str) -> Result<Option<(CarriedZone, i64)>, Fault> {
+        self.read(carried::Find(allocation.to_owned())).await
+    }
+
+    async fn put_carried(
+        &self,
+        allocation: &str,
+        zone: &CarriedZone,
+        before: Option<i64>,
+        audit: Option<AuditEntry>,
+    ) -> Result<bool, Fault> {
+        self.write(carried::Put::new(allocation, zone, before, audit)?).await
     }
 
     async fn prune(&self) -> Result<u64, Fault> {

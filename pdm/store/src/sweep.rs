@@ -239,6 +239,8 @@ impl Job for Prune {
             let done = sqlx::query(sql).bind(now.0 - age).bind(PRUNE).execute(&mut session.conn).await?;
             dropped += done.rows_affected();
         }
+        let freed = "DELETE FROM carried_records WHERE allocation IN (SELECT id FROM allocations WHERE phase = 'freed')";
+        dropped += sqlx::query(freed).execute(&mut session.conn).await?.rows_affected();
         Ok(dropped)
     }
 }

@@ -76,7 +76,7 @@ impl Engine {
     fn glance_request(&self, a: &Allocation, turn: usize) -> GlanceRequest {
         let servers = &self.settings.servers;
         // Before PowerDNS has said what it can compute, a policy's records are not known; the next turn looks at them.
-        let desired = self.desired(a).unwrap_or_default();
+        let desired = self.own_rrsets(a).unwrap_or_default();
         GlanceRequest {
             fqdn: a.fqdn.clone(),
             ds: a.observed.ds.iter().cloned().collect(),

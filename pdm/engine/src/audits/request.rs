@@ -41,7 +41,7 @@ impl Engine {
             active: a.phase == Phase::Active || undelegated,
             ns: self.settings.nameservers.iter().cloned().collect(),
             ds: a.observed.ds.iter().cloned().collect(),
-            rrsets: self.desired_now(a).await?,
+            rrsets: self.desired(a).await?,
             soa: self.settings.soa.clone(),
             ttls,
             held,

@@ -132,7 +132,7 @@ impl Engine {
     ///
     /// # Errors
     /// They are not known, or lack what its policy needs.
-    pub fn desired(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
+    pub(crate) fn own_rrsets(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
         let (name, nameservers) = (&allocation.fqdn, &self.settings.nameservers);
         let ttls = self.settings.rules(allocation).map(|rules| rules.ttls).unwrap_or_default();
         let Some(policy) = self.policy(allocation)? else {
@@ -147,11 +147,11 @@ impl Engine {
     }
 
     /// The same after a look at the servers, where that matters.
-    pub(crate) async fn desired_now(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
+    pub(crate) async fn own_rrsets_now(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
         if self.policy(allocation)?.is_some() {
             self.lua_server().await?;
         }
-        self.desired(allocation)
+        self.own_rrsets(allocation)
     }
 
     /// Before LUA records are written: where they are not computed, names that were answered would vanish.

@@ -3,6 +3,7 @@
 //! before a brought domain is committed, which writes nothing.
 
 mod bring;
+pub mod carry_over;
 pub mod change;
 pub mod check;
 pub mod claim;

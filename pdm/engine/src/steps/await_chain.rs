@@ -141,7 +141,7 @@ impl Engine {
             parent: rest.parent,
             anchor: rest.anchor,
             anchor_name: rest.name,
-            desired: self.desired_now(allocation).await?,
+            desired: self.proved_rrsets(allocation).await?,
             possible,
             ds: own.unwrap_or_else(|| allocation.observed.ds.iter().cloned().collect()),
             soa: Some(self.settings.soa.clone()),

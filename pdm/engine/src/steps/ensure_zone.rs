@@ -3,7 +3,7 @@
 //! If the process died after the POST, the next run finds a zone with our mark and converges. A zone with our mark
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
-use pdm_model::canonical::diff;
+use pdm_model::canonical::{diff, Change};
 use pdm_model::keys::Denial;
 use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};
@@ -25,7 +25,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
         work.engine.forget_lua_server().await;
     }
     work.engine.must_compute(&work.allocation).await?;
-    let desired = work.engine.desired_now(&work.allocation).await?;
+    let desired = work.engine.desired(&work.allocation).await?;
     // A first commit usually finds nothing: creating is then one call, and its answer is the observation.
     let first = work.operation.kind == OperationKind::Commit && work.allocation.observed.ds.is_empty();
     let mut wrote = "nothing";
@@ -45,6 +45,9 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
             Created::New(there) => {
                 wrote = "zone";
                 serial = there;
+                if first_portion(&desired).len() < desired.len() {
+                    seen = zones.read_zone(&name).await?;
+                }
             }
             Created::Exists => seen = zones.read_zone(&name).await?,
         }
@@ -58,10 +61,13 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
                 "a zone without SOA was removed; it is made again",
             ));
         }
-        let mut changes = diff(&name, &desired, &zone.rrsets);
+        let mut changes = work.engine.changes(&work.allocation, &zone.rrsets).await?;
         changes.extend(shadow::follow(&name, &zone.rrsets, &changes));
         if !changes.is_empty() || zone.stamp.as_ref() != Some(&stamp) {
-            zones.change_zone(&name, &changes, &stamp).await?;
+            for part in portions(&changes) {
+                work.hold().await?;
+                zones.change_zone(&name, part, &stamp).await?;
+            }
             zones.flush(&name).await?;
             wrote = if changes.is_empty() { "stamp" } else { "records" };
         }
@@ -115,11 +121,49 @@ async fn ensure_denial(work: &Work) -> Result<(), Fault> {
 async fn create(work: &Work, desired: &[RRset], stamp: &Stamp) -> Result<Created, Fault> {
     let spec = ZoneSpec {
         name: work.allocation.fqdn.clone(),
-        rrsets: desired.to_vec(),
+        // What does not fit into one call follows with the changes.
+        rrsets: first_portion(desired),
         negative: work.engine.pool_of(&work.allocation)?.ttls.negative,
         stamp: stamp.clone(),
     };
     work.engine.parts.zones.create_zone(&spec).await
+}
+
+/// Octets of one call, about: PowerDNS refuses more than 2 MB, and JSON adds to every record.
+const PORTION: usize = 400_000;
+
+fn weight(rrset: &RRset) -> usize {
+    rrset.records.iter().map(|r| r.len() + rrset.owner.len() + 100).sum()
+}
+
+/// As many sets as fit into the call that makes the zone; ours stand in front.
+fn first_portion(desired: &[RRset]) -> Vec<RRset> {
+    let mut left = PORTION;
+    let fits = desired.iter().take_while(|rrset| {
+        let weight = weight(rrset);
+        let fits = weight <= left;
+        left = left.saturating_sub(weight);
+        fits
+    });
+    fits.cloned().collect()
+}
+
+/// Changes in portions of one call each, at least one: the mark is written with it.
+fn portions(changes: &[Change]) -> Vec<&[Change]> {
+    let (mut parts, mut begin, mut total) = (Vec::new(), 0, 0);
+    for (index, change) in changes.iter().enumerate() {
+        let weight = match change {
+            Change::Replace(rrset) => weight(rrset),
+            Change::Delete(owner, _) => owner.len() + 100,
+        };
+        if total + weight > PORTION && index > begin {
+            parts.push(&changes[begin..index]);
+            (begin, total) = (index, 0);
+        }
+        total += weight;
+    }
+    parts.push(&changes[begin..]);
+    parts
 }
 
 fn has_soa(zone: &ObservedZone) -> bool {
@@ -148,5 +192,28 @@ fn must_be_ours(zone: &ObservedZone, stamp: &Stamp) -> Result<(), Fault> {
         None => {
             Err(Fault::new(Class::NotOurs, "zone-not-ours", "a zone of this name exists and is not PDM's"))
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // it is a test
+mod tests {
+    use super::*;
+    use pdm_model::Ttl;
+
+    #[test]
+    fn a_large_zone_is_written_in_portions_and_nothing_is_lost() {
+        let set = |n: usize| {
+            let text = format!("\"{}\"", "x".repeat(200));
+            RRset::new(format!("n{n}.acme.com."), RecordType::Txt, Ttl::new(1), [text])
+        };
+        let sets: Vec<RRset> = (0..5000).map(set).collect();
+        let first = first_portion(&sets);
+        assert!(!first.is_empty() && first.len() < sets.len());
+        let changes: Vec<Change> = sets.into_iter().map(Change::Replace).collect();
+        let parts = portions(&changes);
+        assert!(parts.len() > 3 && parts.iter().all(|p| !p.is_empty()));
+        assert_eq!(parts.concat(), changes);
+        assert_eq!(portions(&[]), [&[] as &[Change]]);
     }
 }

@@ -10,6 +10,8 @@ mod remove;
 mod roll_keys;
 mod withdraw_ds;
 
+pub(crate) use foreign::carry::how;
+
 use std::collections::BTreeSet;
 
 use pdm_model::{DsRecord, StepKind};
@@ -33,6 +35,7 @@ pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Faul
         StepKind::RemoveDelegationAndZone => remove::run(work).await,
         StepKind::LookAtParent => foreign::ns::look_at_parent(work).await,
         StepKind::AwaitAuthoritative => foreign::ns::authoritative(work).await,
+        StepKind::AwaitCarryOver => foreign::carry::settled(work).await,
         StepKind::WithdrawForeignDs => foreign::ds::withdraw_foreign(work).await,
         StepKind::AwaitForeignDsGone => foreign::ds::foreign_gone(work).await,
         StepKind::EnsureDelegation => foreign::ns::ensure(work).await,

@@ -24,7 +24,7 @@ pub(crate) async fn handler(
     let engine = state.engine();
     let found = engine.get(&caller, &fqdn).await?;
     // Until PowerDNS has told what it can compute, what a policy renders to is not known; the rest is shown all the same.
-    let desired = engine.desired(&found.allocation).unwrap_or_default();
+    let desired = engine.desired(&found.allocation).await.unwrap_or_default();
     let nameservers = &engine.settings().nameservers;
     let mut detail =
         AllocationDetail::new(&found.allocation, &desired, nameservers, found.operation.as_ref());

@@ -5,6 +5,7 @@
 //! again; if it died after, the next look shows it, or it counts as under way.
 
 pub(super) mod back;
+pub(crate) mod carry;
 pub(super) mod ds;
 pub(super) mod ns;
 
@@ -126,7 +127,7 @@ async fn side(work: &Work, names: &BTreeSet<ZoneName>, measure: bool) -> Result<
     let name = &work.allocation.fqdn;
     if names.iter().all(|n| engine.settings.nameservers.contains(n)) {
         let seen = engine.parts.walk.child(name, &engine.settings.servers).await;
-        let largest = engine.desired_now(&work.allocation).await?.iter().map(|r| r.ttl).max();
+        let largest = engine.desired(&work.allocation).await?.iter().map(|r| r.ttl).max();
         return Ok(Side {
             servers: seen.iter().map(child_sight).collect(),
             unreachable: BTreeSet::new(),

@@ -75,7 +75,7 @@ pub(crate) async fn handler(
     let observed = zone.ok().and_then(Result::ok);
     let asked = observed.is_some();
     let observed = observed.map(|zone| zone.map(|zone| zone.rrsets).unwrap_or_default());
-    let desired = if a.phase.has_zone() { engine.desired(&a).unwrap_or_default() } else { Vec::new() };
+    let desired = if a.phase.has_zone() { engine.desired(&a).await.unwrap_or_default() } else { Vec::new() };
     let keys = keys.ok().and_then(Result::ok).flatten().unwrap_or_default();
     let log = if viewer.c.may_audit {
         engine.audit_log(&viewer.caller, Some(a.fqdn.as_str()), None, None, ENTRIES).await?
