@@ -1,11 +1,12 @@
 # The only entry for people. Everything works on a Debian 12 machine with a Rust toolchain, git and make.
 TARGET := $${CARGO_TARGET_DIR:-target}
-.PHONY: help install build demo demo-failover demo-certificate up check test test-full bench docs
+.PHONY: help install build demo demo-failover demo-certificate demo-move up check test test-full bench docs
 
 help:
 	@echo 'make demo       one name from reservation to quarantine, explained'
 	@echo 'make demo-failover  two regions, one of them dies: what each nameserver answers, live'
 	@echo 'make demo-certificate  a wildcard certificate through the PowerDNS door'
+	@echo 'make demo-move  a signed domain moves to us and back, a resolver asking all the time'
 	@echo 'make up         leave a daemon running'
 	@echo 'make check      formatting and lints'
 	@echo 'make test       every test; the long ones as a bounded sample'
@@ -28,6 +29,9 @@ demo-failover: build
 
 demo-certificate: build
 	sh scripts/demo-certificate.sh
+
+demo-move: build
+	cargo test --locked -p pdm-system-tests --test moves a_signed_domain -- --nocapture
 
 up: build
 	$(TARGET)/debug/pdm up

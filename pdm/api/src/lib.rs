@@ -8,6 +8,7 @@ pub mod audit;
 pub mod audit_log;
 pub mod door;
 pub mod failover;
+pub mod carry_over;
 pub mod health;
 pub mod keys;
 pub mod older;

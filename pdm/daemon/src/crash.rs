@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use pdm_carry_over::CarriedZone;
 use pdm_model::canonical::Change;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Delegation, DsRecord, Observed, Operation, Proof, Refusal,
@@ -174,6 +175,8 @@ port! { store Store {
     plain credential(allocation: &str) -> Answer<Option<SealedCredential>>;
     point forget_credential(allocation: &str) -> Answer<()>;
     plain credentials() -> Answer<Vec<SealedCredential>>;
+    plain carried(allocation: &str) -> Answer<Option<(CarriedZone, i64)>>;
+    point put_carried(allocation: &str, zone: &CarriedZone, before: Option<i64>, audit: Option<AuditEntry>) -> Answer<bool>;
     point prune() -> Answer<u64>;
 } }
 
@@ -225,7 +228,7 @@ mod tests {
         assert_eq!(lease::CALLS.len(), methods(parent, "ZoneLease"));
         // The reads that have none, by name: whoever adds a method decides here.
         let reads = "now holder allocation allocations operation events counts queue audit_log freezes mark claims credential \
-                     credentials";
+                     credentials carried";
         let traced = store::CALLS.iter().filter(|c| !c.is_empty()).count();
         let all = methods(include_str!("../../ports/src/store.rs"), "Store");
         assert_eq!(traced + reads.split(' ').count(), all);

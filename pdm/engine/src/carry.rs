@@ -19,10 +19,7 @@ const MAX_PROVED: usize = 100;
 
 impl Engine {
     /// What was carried over for an allocation; a name in a pool has nothing.
-    pub(crate) async fn carried(
-        &self,
-        allocation: &Allocation,
-    ) -> Result<Option<(CarriedZone, i64)>, Fault> {
+    pub(crate) async fn carried(&self, allocation: &Allocation) -> Result<Option<(CarriedZone, i64)>, Fault> {
         match allocation.mode.parent() {
             Parent::Ours => Ok(None),
             Parent::Foreign => self.parts.store.carried(&allocation.id).await,

@@ -18,10 +18,11 @@ impl Job for Find {
     type Out = Option<(CarriedZone, i64)>;
 
     async fn run(&self, session: &mut Session) -> Result<Self::Out, Trouble> {
-        let row: Option<AnyRow> = sqlx::query("SELECT zone, version FROM carried_records WHERE allocation = $1")
-            .bind(self.0.clone())
-            .fetch_optional(&mut session.conn)
-            .await?;
+        let row: Option<AnyRow> =
+            sqlx::query("SELECT zone, version FROM carried_records WHERE allocation = $1")
+                .bind(self.0.clone())
+                .fetch_optional(&mut session.conn)
+                .await?;
         row.map(|row| {
             let mut fields = Fields::new(&row);
             Ok((fields.json()?, fields.int()?))

@@ -51,7 +51,8 @@ conformance! {
     claiming:
         claims_stand_side_by_side_until_they_are_over,
         names_above_and_below_are_seen,
-        a_credential_is_kept_replaced_and_forgotten;
+        a_credential_is_kept_replaced_and_forgotten,
+        carried_records_are_replaced_only_by_who_read_them;
     deciding:
         what_is_written_is_read_back_whole,
         a_second_decision_sees_the_first,

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod delegation;
 pub mod dnssec;
 pub mod evidence;
+pub mod carry_over;
 pub mod http;
 pub mod log;
 pub mod lua;
@@ -77,6 +78,9 @@ enum Verb {
     Evidence(evidence::Evidence),
     /// The audit log: read, export, verify.
     Log(log::Log),
+    /// The records that move with a domain that its owner brings.
+    #[command(subcommand)]
+    CarryOver(carry_over::Verb),
     /// Bearer tokens: create, list, revoke (in the token file, without the daemon).
     #[command(subcommand)]
     Token(token::Verb),
@@ -119,6 +123,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Audit(verb) => audit::run(verb, &client()?).await,
         Verb::Evidence(verb) => evidence::run(verb, &client()?).await,
         Verb::Log(verb) => log::run(verb, &client()?).await,
+        Verb::CarryOver(verb) => carry_over::run(verb, &client()?).await,
         Verb::Token(verb) => token::run(verb, cli.output),
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Delegation(verb) => delegation::run(verb, &client()?).await,
@@ -179,6 +184,9 @@ mod tests {
             "pdm delegation status acme.com",
             "pdm delegation undo acme.com --wait",
             "pdm credentials rekey --config f",
+            "pdm carry-over show a.b",
+            "pdm carry-over upload a.b zone.txt",
+            "pdm carry-over waive a.b www @ --take api --accept-incomplete",
             "pdm pools list",
             "pdm pools ds",
             "pdm pools plan omani.works --config f",

@@ -61,12 +61,15 @@ impl Engine {
         let names = self.servers_before(&allocation).await?;
         let old = self.parts.walk.addresses(&names).await?;
         let (label, now) = (format!("pdm-{}", Uuid::new_v4().simple()), self.parts.store.now().await?);
-        let zone = self.parts.gather.gather(&allocation.fqdn, &old, &label, now).await.map_err(|fault| {
-            match fault.code {
-                "zone-silent" | "zone-too-large" => IntentError::from(Refusal::new(fault.code, fault.detail)),
-                _ => fault.into(),
-            }
-        })?;
+        let zone =
+            self.parts.gather.gather(&allocation.fqdn, &old, &label, now).await.map_err(
+                |fault| match fault.code {
+                    "zone-silent" | "zone-too-large" => {
+                        IntentError::from(Refusal::new(fault.code, fault.detail))
+                    }
+                    _ => fault.into(),
+                },
+            )?;
         self.replace_carried(caller, &allocation, zone).await
     }
 
@@ -112,7 +115,9 @@ impl Engine {
                 return Err(Refusal::new("not-found", "nothing was carried over for this name yet").into());
             };
             let known: BTreeSet<&str> = zone.sets.iter().map(|s| s.owner.as_str()).collect();
-            if let Some(unknown) = waive.iter().chain(&take).chain(&keep).find(|n| !known.contains(n.as_str())) {
+            if let Some(unknown) =
+                waive.iter().chain(&take).chain(&keep).find(|n| !known.contains(n.as_str()))
+            {
                 let detail = format!("{unknown} is not among the carried names");
                 return Err(Refusal::new("invalid-parameter", detail).field("names").into());
             }
@@ -162,9 +167,9 @@ impl Engine {
         Ok(())
     }
 
-    fn shown(&self, allocation: &Allocation, zone: CarriedZone, now: Timestamp) -> Carried {
-        let merged = merge(&allocation.fqdn, &zone, &self.own_rrsets(allocation));
-        Carried { conflicts: merged.conflicts, locked: locked(&zone, now), zone }
+    fn shown(&self, allocation: &Allocation, zone: CarriedZone, now: Timestamp) -> Result<Carried, Fault> {
+        let merged = merge(&allocation.fqdn, &zone, &self.own_rrsets(allocation)?);
+        Ok(Carried { conflicts: merged.conflicts, locked: locked(&zone, now), zone })
     }
 
     /// A name that its owner brought.
@@ -173,7 +178,9 @@ impl Engine {
         let allocation = self.visible(caller, &name).await?;
         match allocation.mode.parent() {
             Parent::Foreign => Ok(allocation),
-            Parent::Ours => Err(Refusal::new("not-acceptable-state", "a name in a pool has no old zone").into()),
+            Parent::Ours => {
+                Err(Refusal::new("not-acceptable-state", "a name in a pool has no old zone").into())
+            }
         }
     }
 
@@ -185,7 +192,8 @@ impl Engine {
         match allocation.phase {
             Phase::Reserved | Phase::Provisioning | Phase::Delegating => Ok(allocation),
             Phase::Active | Phase::Releasing | Phase::Quarantined | Phase::Freed => {
-                let detail = format!("the name is {}: its records are in the zone", allocation.phase.as_str());
+                let detail =
+                    format!("the name is {}: its records are in the zone", allocation.phase.as_str());
                 Err(Refusal::new("not-acceptable-state", detail).into())
             }
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pdm_engine::audits::AuditSettings;
+use pdm_carry_over::{CarriedZone, Collector, Source};
 use pdm_engine::caller::{Caller, Role};
 use pdm_engine::intents::claim::ClaimRequest;
 use pdm_engine::intents::{Accepted, IntentError, RegistrarRequest, Reserved};
@@ -27,11 +28,8 @@ use pdm_ports::registrar::{
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
-use pdm_ports::zone::{
-    CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec,
-    ZoneSummary,
-};
-use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend};
+use pdm_ports::zone::{CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend, ZoneGather};
 use pdm_store::SqlStore;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -168,6 +166,20 @@ impl DelegationWalk for Net {
             error: None,
         };
         servers.iter().map(one).collect()
+    }
+}
+
+#[async_trait]
+impl ZoneGather for Net {
+    async fn gather(
+        &self,
+        zone: &ZoneName,
+        _: &[Server],
+        _: &str,
+        now: Timestamp,
+    ) -> Result<CarriedZone, Fault> {
+        // An old zone that hands itself out and has nothing in it.
+        Ok(Collector::new(zone).finish(Source::Upload, now))
     }
 }
 
@@ -493,6 +505,7 @@ impl World {
             parent: part.clone(),
             probe: part.clone(),
             walk: part.clone(),
+            gather: part,
             registrars,
             auditor: part,
             audits: store.clone(),

@@ -8,6 +8,7 @@ pub(crate) mod audit_fix;
 pub(crate) mod audit_log;
 pub(crate) mod audit_log_export;
 pub(crate) mod audits;
+pub(crate) mod carry_over;
 pub(crate) mod check;
 pub(crate) mod commit;
 pub(crate) mod credential;
@@ -69,6 +70,9 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/v1/allocations/{fqdn}/failover", get(failover::status)),
         row("GET", "/v1/allocations/{fqdn}/failover/rehearsal", get(failover::rehearsal)),
         row("POST", "/v1/allocations/{fqdn}/failover/drain", post(failover::drain)),
+        row("GET", "/v1/allocations/{fqdn}/carry-over", get(carry_over::show)),
+        row("POST", "/v1/allocations/{fqdn}/carry-over", post(carry_over::replace)),
+        row("POST", "/v1/allocations/{fqdn}/carry-over/waive", post(carry_over::waive)),
         row("POST", "/v1/allocations/{fqdn}/suspend", post(suspend::handler)),
         row("POST", "/v1/allocations/{fqdn}/resume", post(resume::handler)),
         row("POST", "/v1/allocations/{fqdn}/owner", post(owner::handler)),

@@ -16,20 +16,19 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use pdm_carry_over::CarriedZone;
 use pdm_engine::caller::{Caller, Role};
 use pdm_engine::settings::Settings;
 use pdm_engine::token::TokenKey;
 use pdm_engine::vault::Vault;
 use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
-use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, ZoneName};
+use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, Timestamp, ZoneName};
 use pdm_ports::parent::DelegationChange;
 use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
-use pdm_ports::zone::{
-    Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary,
-};
-use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend};
+use pdm_ports::zone::{Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend, ZoneGather};
 use pdm_server::edge::Peer;
 use pdm_server::{App, Authenticator, Limits, Presented, TrustedNetwork, TrustedNetworks};
 use serde_json::Value;
@@ -127,6 +126,13 @@ impl DnsProbe for Nothing {
 }
 
 #[async_trait]
+impl ZoneGather for Nothing {
+    async fn gather(&self, _: &ZoneName, _: &[Server], _: &str, _: Timestamp) -> Result<CarriedZone, Fault> {
+        down()
+    }
+}
+
+#[async_trait]
 impl DelegationWalk for Nothing {
     async fn parent(&self, _: &ZoneName) -> Result<ParentView, Fault> {
         down()
@@ -191,7 +197,8 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         zones: nothing.clone(),
         parent: nothing.clone(),
         probe: nothing.clone(),
-        walk: nothing,
+        walk: nothing.clone(),
+        gather: nothing,
         registrars: BTreeMap::new(),
     };
     let trusted = TrustedNetwork { cidr: "10.20.0.0/24".parse().unwrap(), role: "legacy".into() };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_model::audit::Report;
+use pdm_carry_over::CarriedZone;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal,
     Timestamp, ZoneName,
@@ -31,6 +32,7 @@ struct Inner {
     freezes: Vec<Freeze>,
     claims: Vec<Claim>,
     credentials: HashMap<String, SealedCredential>,
+    carried: HashMap<String, (CarriedZone, i64)>,
 }
 
 /// Everything in maps.
@@ -332,6 +334,23 @@ impl Store for MemoryStore {
     }
     async fn credentials(&self) -> Result<Vec<SealedCredential>, Fault> {
         Ok(self.inner()?.credentials.values().cloned().collect())
+    }
+    async fn carried(&self, allocation: &str) -> Result<Option<(CarriedZone, i64)>, Fault> {
+        Ok(self.inner()?.carried.get(allocation).cloned())
+    }
+    async fn put_carried(
+        &self,
+        allocation: &str,
+        zone: &CarriedZone,
+        before: Option<i64>,
+        _: Option<AuditEntry>,
+    ) -> Result<bool, Fault> {
+        let mut inner = self.inner()?;
+        if inner.carried.get(allocation).map(|(_, version)| *version) != before {
+            return Ok(false);
+        }
+        inner.carried.insert(allocation.to_owned(), (zone.clone(), before.unwrap_or(0) + 1));
+        Ok(true)
     }
     async fn prune(&self) -> Result<u64, Fault> {
         unused()

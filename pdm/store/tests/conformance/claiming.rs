@@ -101,3 +101,22 @@ pub async fn a_credential_is_kept_replaced_and_forgotten(bed: Bed) {
     store.forget_credential("a").await.unwrap();
     assert_eq!(store.credential("a").await.unwrap(), None);
 }
+
+pub async fn carried_records_are_replaced_only_by_who_read_them(bed: Bed) {
+    let store = bed.open().await;
+    let zone = |file: &str| {
+        pdm_carry_over::read(&name("acme.example"), file)
+            .unwrap()
+            .finish(pdm_carry_over::Source::Upload, Timestamp(1))
+    };
+    let (one, other) = (zone("@ MX 10 mx\n"), zone("@ MX 20 mx\n"));
+    let entry = || Some(pdm_model::AuditEntry::new("a", "carry-over", &name("acme.example"), "x"));
+    assert_eq!(store.carried("id").await.unwrap(), None);
+    assert!(store.put_carried("id", &one, None, entry()).await.unwrap());
+    assert!(!store.put_carried("id", &other, None, entry()).await.unwrap(), "it is there");
+    assert!(!store.put_carried("id", &other, Some(7), entry()).await.unwrap(), "another version");
+    assert_eq!(store.carried("id").await.unwrap(), Some((one, 1)));
+    assert!(store.put_carried("id", &other, Some(1), entry()).await.unwrap());
+    assert_eq!(store.carried("id").await.unwrap(), Some((other, 2)));
+    assert_eq!(bed.number("SELECT count(*) FROM audit_log WHERE action = 'carry-over'").await, 2);
+}

@@ -40,7 +40,13 @@ pub(in crate::steps) async fn settled(work: &mut Work) -> Result<Outcome, Fault>
     compare(work, &mut carried, &merged, &old).await?;
     // Somebody decided meanwhile: the next look compares with that.
     if !engine.parts.store.put_carried(&work.allocation.id, &carried, Some(version), None).await? {
-        return Ok(from_start(wait(work, step, "carry-over-changed", "it was changed meanwhile".into(), Who::Nobody)));
+        return Ok(from_start(wait(
+            work,
+            step,
+            "carry-over-changed",
+            "it was changed meanwhile".into(),
+            Who::Nobody,
+        )));
     }
     let names = locked(&carried, work.now());
     if !names.is_empty() {
@@ -59,7 +65,19 @@ pub(in crate::steps) async fn settled(work: &mut Work) -> Result<Outcome, Fault>
         );
         return Ok(from_start(wait(work, step, "carry-over-incomplete", detail, Who::Caller)));
     }
-    Ok(done(json!({ "recordSets": carried.sets.len(), "compared": carried.asked.len(), "waived": carried.waived.len() })))
+    Ok(done(
+        json!({ "recordSets": carried.sets.len(), "compared": carried.asked.len(), "waived": carried.waived.len() }),
+    ))
+}
+
+/// What is asked again in the moment of moving NS: somebody may have uploaded another zone since.
+pub(super) async fn undone(work: &Work) -> Result<Option<Outcome>, Fault> {
+    let Some((carried, _)) = work.engine.carried(&work.allocation).await? else { return Ok(None) };
+    if locked(&carried, work.now()).is_empty() && !carried.lacks_acceptance() {
+        return Ok(None);
+    }
+    let detail = "the carried records changed, or were compared too long ago".to_owned();
+    Ok(Some(from_start(wait(work, StepKind::EnsureDelegation, "carry-over-changed", detail, Who::Nobody))))
 }
 
 fn from_start(outcome: Outcome) -> Outcome {

@@ -79,6 +79,11 @@ pub(in crate::steps) async fn ensure(work: &mut Work) -> Result<Outcome, Fault> 
     if let Err(why) = may(work, &Write::ChangeNs, &seen, &to) {
         return Ok(not_yet(work, step, why));
     }
+    if with == 0
+        && let Some(outcome) = super::carry::undone(work).await?
+    {
+        return Ok(outcome);
+    }
     let ttl = work.engine.pool_of(&work.allocation)?.ttls.parent_ns;
     let glue = std::collections::BTreeMap::new();
     let wanted =
