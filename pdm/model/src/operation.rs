@@ -106,7 +106,7 @@ pub enum StepKind {
 
 impl StepKind {
     /// All steps.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::WithdrawStaleDs,
         Self::EnsureZone,
         Self::EnsureParentNs,

@@ -49,7 +49,7 @@ impl Engine {
             let detail = "nothing was carried over for this name yet: gather it, or upload the zone";
             return Err(Refusal::new("not-found", detail).into());
         };
-        Ok(self.shown(&allocation, zone, self.parts.store.now().await?))
+        Ok(self.shown(&allocation, zone, self.parts.store.now().await?)?)
     }
 
     /// Read the old zone again.
@@ -132,7 +132,7 @@ impl Engine {
             let entry = AuditEntry::new(&caller.actor, "carry-over", &allocation.fqdn, told.clone());
             if self.parts.store.put_carried(&allocation.id, &zone, Some(version), Some(entry)).await? {
                 self.go_on(&allocation.fqdn).await?;
-                return Ok(self.shown(&allocation, zone, now));
+                return Ok(self.shown(&allocation, zone, now)?);
             }
         }
         Err(busy().into())
@@ -152,7 +152,7 @@ impl Engine {
             if self.parts.store.put_carried(&allocation.id, &zone, version, Some(entry)).await? {
                 self.go_on(&allocation.fqdn).await?;
                 let now = zone.gathered_at;
-                return Ok(self.shown(allocation, zone, now));
+                return Ok(self.shown(allocation, zone, now)?);
             }
         }
         Err(busy().into())

@@ -65,6 +65,7 @@ const RECORDS: &[StepKind] = &[StepKind::EnsureZone, StepKind::AwaitAuthoritativ
 const DELEGATION: &[StepKind] = &[
     StepKind::EnsureParentNs,
     StepKind::LookAtParent,
+    StepKind::AwaitCarryOver,
     StepKind::WithdrawForeignDs,
     StepKind::AwaitForeignDsGone,
     StepKind::EnsureDelegation,
