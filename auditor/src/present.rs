@@ -97,7 +97,7 @@ mod tests {
             (rtype::A, vec![192, 0, 2, 1], "192.0.2.1"),
             (rtype::TXT, b"\x02a\"\x01\xff".to_vec(), r#""a\"" "\255""#),
             (number::MX, [&[0u8, 10][..], b"\x02mx\x01a\x00"].concat(), "10 mx.a."),
-            (number::SRV, [&[0u8, 1, 0, 2, 0, 53][..], b"\x01a\x00"].concat(), "1 2 53 a."),
+            (33, [&[0u8, 1, 0, 2, 0, 53][..], b"\x01a\x00"].concat(), "1 2 53 a."),
             (number::CAA, b"\x00\x05issueca.example".to_vec(), "0 issue \"ca.example\""),
             (rtype::DS, vec![0, 1, 13, 2, 0xab], "1 13 2 ab"),
             (rtype::DNSKEY, vec![1, 1, 3, 13, 0xff], "257 3 13 /w=="),

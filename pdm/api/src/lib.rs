@@ -6,9 +6,9 @@
 pub mod allocation;
 pub mod audit;
 pub mod audit_log;
+pub mod carry_over;
 pub mod door;
 pub mod failover;
-pub mod carry_over;
 pub mod health;
 pub mod keys;
 pub mod older;

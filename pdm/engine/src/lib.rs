@@ -4,8 +4,8 @@
 
 pub mod audits;
 pub mod caller;
-pub mod door;
 mod carry;
+pub mod door;
 mod editor;
 pub mod engine;
 mod failover;

@@ -4,7 +4,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{
-    allocation, allocations, audit, audit_acknowledge, audit_fix, audit_log, audit_log_export, audits, check, commit, credential, document as file, door, events, evidence, extend, failover, freeze, healthz, keys, metrics, older, operation, owner, pools, readyz, registrars, release, reserve, resume, retry, suspend, target, thaw, validate, carry_over,
+    allocation, allocations, audit, audit_acknowledge, audit_fix, audit_log, audit_log_export, audits,
+    carry_over, check, commit, credential, document as file, door, events, evidence, extend, failover,
+    freeze, healthz, keys, metrics, older, operation, owner, pools, readyz, registrars, release, reserve,
+    resume, retry, suspend, target, thaw, validate,
 };
 
 #[derive(OpenApi)]

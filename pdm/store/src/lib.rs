@@ -4,8 +4,8 @@
 //! one task runs the jobs in batches with one commit (`writer`); on PostgreSQL each has a transaction of its own
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
-pub mod chain;
 mod carried;
+pub mod chain;
 mod claims;
 mod copy;
 mod credentials;

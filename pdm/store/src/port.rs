@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pdm_carry_over::CarriedZone;
 use pdm_model::audit::{Acknowledged, Report};
 use pdm_model::incident::Measurement;
-use pdm_carry_over::CarriedZone;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
 };
@@ -20,7 +20,10 @@ use pdm_ports::{Fault, Store};
 use serde_json::Value;
 
 use crate::decide::Decide;
-use crate::{SqlStore, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work, zone_lease, carried};
+use crate::{
+    SqlStore, carried, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work,
+    zone_lease,
+};
 
 #[async_trait]
 impl Store for SqlStore {

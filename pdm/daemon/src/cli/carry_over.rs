@@ -76,7 +76,7 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
     };
     match client.output {
         Output::Json => output::json(&answer.body),
-        Output::Table => table(&answer.body),
+        Output::Table | Output::Html => table(&answer.body),
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 pub mod admin;
 pub mod audit;
 mod audit_page;
+pub mod carry_over;
 pub mod credentials;
 pub mod delegation;
 pub mod dnssec;
 pub mod evidence;
-pub mod carry_over;
 pub mod http;
 pub mod log;
 pub mod lua;

@@ -3,7 +3,7 @@
 //! If the process died after the POST, the next run finds a zone with our mark and converges. A zone with our mark
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
-use pdm_model::canonical::{diff, Change};
+use pdm_model::canonical::Change;
 use pdm_model::keys::Denial;
 use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
 use pdm_ports::zone::{Created, ObservedZone, Stamp, ZoneSpec};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pdm_engine::audits::AuditSettings;
 use pdm_carry_over::{CarriedZone, Collector, Source};
+use pdm_engine::audits::AuditSettings;
 use pdm_engine::caller::{Caller, Role};
 use pdm_engine::intents::claim::ClaimRequest;
 use pdm_engine::intents::{Accepted, IntentError, RegistrarRequest, Reserved};
@@ -28,7 +28,10 @@ use pdm_ports::registrar::{
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
-use pdm_ports::zone::{CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{
+    CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec,
+    ZoneSummary,
+};
 use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend, ZoneGather};
 use pdm_store::SqlStore;
 use tokio::sync::watch;
@@ -505,7 +508,7 @@ impl World {
             parent: part.clone(),
             probe: part.clone(),
             walk: part.clone(),
-            gather: part,
+            gather: part.clone(),
             registrars,
             auditor: part,
             audits: store.clone(),

@@ -27,7 +27,9 @@ use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, Timest
 use pdm_ports::parent::DelegationChange;
 use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
-use pdm_ports::zone::{Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary};
+use pdm_ports::zone::{
+    Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary,
+};
 use pdm_ports::{DnsProbe, Fault, ParentSide, ZoneBackend, ZoneGather};
 use pdm_server::edge::Peer;
 use pdm_server::{App, Authenticator, Limits, Presented, TrustedNetwork, TrustedNetworks};

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pdm_model::audit::Report;
 use pdm_carry_over::CarriedZone;
+use pdm_model::audit::Report;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal,
     Timestamp, ZoneName,
