@@ -65,7 +65,9 @@ pub(crate) async fn create(dns: &PowerDns, spec: &ZoneSpec) -> Result<Created, F
 async fn post(dns: &PowerDns, body: &[u8]) -> Result<Option<u32>, ApiError> {
     let _permit = dns.instances.write_permit().await.map_err(ApiError::Other)?;
     // `rrsets=false`: the answer would repeat everything that was just sent.
-    let request = Request::write("create-zone", Method::POST, "/zones?rrsets=false", Some(body.to_vec()));
+    let write = Request::write("create-zone", Method::POST, "/zones?rrsets=false", Some(body.to_vec()));
+    // It tells the serial; keys are never in it.
+    let request = Request { wants_body: true, ..write };
     let reply = dns.instances.primary().call(request).await?;
     // A serial that cannot be read costs one more look at the zone, later; the zone is there all the same.
     Ok(head::read(&reply.body, &mut |_| ()).ok().map(|head| head.serial))

@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(super::parent::CALLS.len(), methods(parent, "ParentSide"));
         assert_eq!(lease::CALLS.len(), methods(parent, "ZoneLease"));
         // The reads that have none, by name: whoever adds a method decides here.
-        let reads = "now holder allocation allocations operation events counts queue audit_log freezes mark claims credential \
+        let reads = "now holder allocation allocations operation open_operations events counts queue audit_log freezes mark claims credential \
                      credentials carried";
         let traced = store::CALLS.iter().filter(|c| !c.is_empty()).count();
         let all = methods(include_str!("../../ports/src/store.rs"), "Store");

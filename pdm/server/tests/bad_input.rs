@@ -157,7 +157,7 @@ async fn parameters_paths_methods_and_tokens() {
         ("GET", "/v1/allocations/%FF", "admin", 400, "invalid-parameter"),
         ("GET", "/v1/nothing", "admin", 404, "not-found"),
         ("GET", "/nothing", "admin", 404, "not-found"),
-        ("POST", "/v1/audits", "admin", 404, "not-found"),
+        ("POST", "/v1/audits", "admin", 400, "invalid-body"),
         ("DELETE", "/v1/check", "admin", 405, "method-not-allowed"),
         ("POST", "/healthz", "admin", 405, "method-not-allowed"),
         ("GET", "/v1/audit-log", "wizard", 403, "forbidden"),
