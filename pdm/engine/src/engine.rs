@@ -73,6 +73,8 @@ pub struct Engine {
     /// One drive at a time for an allocation: a superseded one may still have a call in flight.
     pub(crate) busy: Keyed,
     pub(crate) freezes: RwLock<Vec<Freeze>>,
+    /// Sweeps so far.
+    pub(crate) sweeps: std::sync::atomic::AtomicU64,
     /// The pool's own DS, read once; a roll of the pool's key clears it through a failed proof.
     pub(crate) anchors: RwLock<BTreeMap<ZoneName, BTreeSet<DsRecord>>>,
     /// What the servers told of how they compute LUA records: to read at any time, and to ask for one at a time.
@@ -104,6 +106,7 @@ impl Engine {
             read_only: AtomicBool::new(false),
             busy: Keyed::default(),
             freezes: RwLock::default(),
+            sweeps: std::sync::atomic::AtomicU64::default(),
             anchors: RwLock::default(),
             lua: RwLock::default(),
             lua_refresh: Mutex::default(),

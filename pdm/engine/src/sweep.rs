@@ -31,8 +31,14 @@ const LOOKS: usize = 8;
 /// Proofs taken again in one sweep, at most: a sweep must end before the next begins.
 const PROOFS: usize = 200;
 
+/// Zones read in full in one sweep whatever their serial says: who writes into PowerDNS's database moves none. Up to so
+/// many, all of them are; of more, each has its turn.
+const DEEP_LOOKS: usize = 100;
+
 /// What a sweep saw in one look at everything.
 struct Seen {
+    /// The number of this sweep.
+    round: u64,
     zones: HashMap<String, ZoneSummary>,
     delegations: HashMap<ZoneName, Delegation>,
 }
@@ -43,6 +49,18 @@ struct Drift {
     detail: String,
     /// Whether PDM may write it again. What somebody changed at a parent that is not ours is theirs to change.
     ours: bool,
+}
+
+impl Seen {
+    /// Whether a zone is to be read in full now.
+    fn has_its_turn(&self, name: &ZoneName) -> bool {
+        let rounds = self.zones.len().div_ceil(DEEP_LOOKS).max(1) as u64;
+        // FNV-1a: the same turn in every replica.
+        let hash = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        hash % rounds == self.round % rounds
+    }
 }
 
 impl Engine {
@@ -130,7 +148,8 @@ impl Engine {
         for pool in self.settings.pools.keys() {
             delegations.extend(self.parts.parent.delegations(pool).await?);
         }
-        Ok(Seen { zones, delegations })
+        let round = self.sweeps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Seen { round, zones, delegations })
     }
 
     async fn look_at_one(
@@ -294,7 +313,7 @@ impl Engine {
             let detail = format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds);
             return at_parent("ds-changed", detail, ours);
         }
-        if allocation.observed.serial != Some(zone.serial) {
+        if allocation.observed.serial != Some(zone.serial) || seen.has_its_turn(&name) {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {
                 return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
             };

@@ -139,7 +139,7 @@ async fn addresses() {
     must_be(&commit(json!([{}])).await, 422, "missing-load-balancer", "an empty one");
     must_be(&commit(json!([{"ipv4": "8.8.8.8"}, {"ipv4": "8.8.8.8"}])).await, 422, "invalid-target", "twice");
     must_be(&commit(json!([{"ipv4": "8.8.8.8", "weight": 0}])).await, 422, "invalid-target", "no weight");
-    must_be(&commit(json!([{"ipv4": "8.8.8.8", "country": ["om"]}])).await, 422, "invalid-target", "country");
+    must_be(&commit(json!([{"ipv4": "8.8.8.8", "country": ["om"]}])).await, 422, "field-unused", "country");
     // A typing mistake never bricks a name.
     let good = commit(json!([{"ipv4": "8.8.8.8", "ipv6": "2001:4860:4860::8888"}])).await;
     assert!([200, 202].contains(&good.status), "{good}");

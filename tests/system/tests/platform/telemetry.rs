@@ -157,8 +157,11 @@ async fn alerts_and_dashboard_watch_figures_that_exist() {
     let alerts: BTreeSet<_> =
         text.lines().filter_map(|l| l.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
     let runbooks = std::fs::read_dir(deploy("../docs/runbooks")).unwrap();
-    let runbooks: BTreeSet<_> =
-        runbooks.map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    // Those of alerts have the alert's name; others are about a subject.
+    let runbooks: BTreeSet<_> = runbooks
+        .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("Pdm"))
+        .collect();
     assert_eq!(alerts, runbooks);
     for alert in &alerts {
         assert!(text.contains(&format!("docs/runbooks/{alert}.md")), "{alert} links its runbook");
