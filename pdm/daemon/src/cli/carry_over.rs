@@ -81,6 +81,9 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A list of an answer: its title, where it is, and what is shown of each entry under which heading.
+type Part<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 fn table(body: &Value) {
     let complete =
         if body["complete"] == true { "" } else { ", INCOMPLETE: only usual names were asked for" };
@@ -93,7 +96,7 @@ fn table(body: &Value) {
         ("waived", output::text(body, "/waived")),
     ]);
     let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
-    let parts: [(&str, &str, &[(&str, &str)]); 4] = [
+    let parts: [Part<'_>; 4] = [
         (
             "names that both want",
             "conflicts",
