@@ -12,6 +12,7 @@ command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need
 [ -x /usr/sbin/knotd ] || need="$need knot"
 command -v sqlite3 >/dev/null 2>&1 || need="$need sqlite3"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || need="$need postgresql"
+[ -x /usr/sbin/pgbouncer ] || need="$need pgbouncer"
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need nodejs npm"
 [ -x /usr/bin/chromium ] || need="$need chromium"
 # Full runs try independent clients of registrars, from PyPI, in environments of their own.
@@ -46,5 +47,6 @@ if [ -d /run/systemd/system ]; then
     case $need in *knot*) $root systemctl disable --quiet knot.service || true ;; esac
     case $need in *nats-server*) $root systemctl disable --quiet nats-server.service || true ;; esac
     case $need in *prometheus*) $root systemctl disable --quiet prometheus.service prometheus-node-exporter.service || true ;; esac
+    case $need in *pgbouncer*) $root systemctl disable --quiet pgbouncer.service || true ;; esac
     case $need in *postgresql*) $root systemctl disable --quiet postgresql.service || true ;; esac
 fi

@@ -152,6 +152,12 @@ impl View {
         }
     }
 
+    /// What stands at a label, unless it holds something that a delegation does not explain.
+    pub(crate) fn known(&self, label: &str) -> Option<Delegation> {
+        let plain = !self.foreign.contains(label);
+        plain.then(|| self.children.get(label).map(Entry::delegation).unwrap_or_default())
+    }
+
     /// The label under the pool that an owner name belongs to, and whether it is that name itself.
     fn place<'a>(&self, owner: &'a str) -> Option<(&'a str, bool)> {
         let relative = owner.strip_suffix('.')?.strip_suffix(self.pool.as_str())?.strip_suffix('.')?;

@@ -86,12 +86,22 @@ pub(crate) struct Memory {
     pub(crate) view: Option<View>,
     /// The zone may have changed without a trace in the serial that we expect: read it anew.
     pub(crate) stale: bool,
+    /// When the view was last known to be true: the question began then.
+    pub(crate) checked: Option<Instant>,
     /// The serial that somebody else's last change left.
     pub(crate) foreign_serial: u32,
     /// Others' records may lack their ordering.
     pub(crate) rectify_due: bool,
     /// A call may still land until then.
     pub(crate) pause: Option<Instant>,
+}
+
+impl Memory {
+    /// The view, if it was true so short a while ago.
+    pub(crate) fn lately(&self, age: Duration) -> Option<&View> {
+        let fresh = !self.stale && self.pause.is_none() && self.checked.is_some_and(|at| at.elapsed() < age);
+        self.view.as_ref().filter(|_| fresh)
+    }
 }
 
 /// One pool and all that its writer needs.
@@ -245,12 +255,14 @@ impl Room {
 
     /// Make the view true: one cheap call when nobody else changed the zone.
     pub(crate) async fn refresh(&self, memory: &mut Memory) -> Result<(), Fault> {
+        let asked = Instant::now();
         if let (Some(view), false) = (&memory.view, memory.stale) {
             let Some(head) = self.dns.head(self.zone()).await? else {
                 memory.view = None;
                 return Err(pool_missing(self.zone()));
             };
             if head.serial == view.serial {
+                memory.checked = Some(asked);
                 return Ok(());
             }
             tracing::info!(pool = %self.zone(), serial = head.serial, "somebody else changed the pool zone");
@@ -262,6 +274,7 @@ impl Room {
         }
         memory.foreign_serial = view.serial;
         memory.stale = false;
+        memory.checked = Some(asked);
         memory.view = Some(view);
         Ok(())
     }
@@ -421,13 +434,16 @@ impl Room {
         loop {
             let request = Request::write("patch-pool", Method::PATCH, path.clone(), Some(body.clone()));
             let request = request.before(deadline).traced(trace.clone());
+            let asked = Instant::now();
             match self.dns.instances.primary().call(request).await {
                 Ok(reply) => {
                     for (label, next) in batch.entries {
                         view.wrote(&label, next);
                     }
                     view.mark = view.mark.max(mark);
-                    if !view.follow(reply.serial) {
+                    if view.follow(reply.serial) {
+                        memory.checked = Some(asked);
+                    } else {
                         // Another write came between our look and our PATCH, or the server did not say.
                         memory.stale = true;
                         memory.rectify_due |= reply.serial.is_some();

@@ -203,6 +203,7 @@ port! { zones ZoneBackend {
 
 port! { parent ParentSide {
     point observe(child: &ZoneName) -> Answer<Delegation>;
+    point observe_lately(child: &ZoneName) -> Answer<Delegation>;
     point apply(child: &ZoneName, change: DelegationChange, deadline: Instant) -> Answer<()>;
     point mark(pool: &ZoneName) -> Answer<Option<i64>>;
     point foreign_names(pool: &ZoneName) -> Answer<BTreeSet<ZoneName>>;

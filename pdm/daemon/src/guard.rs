@@ -66,6 +66,11 @@ impl ParentSide for GuardedParent {
         self.inner.observe(child).await
     }
 
+    async fn observe_lately(&self, child: &ZoneName) -> Result<Delegation, Fault> {
+        self.ground.must_be_prepared(child)?;
+        self.inner.observe_lately(child).await
+    }
+
     async fn apply(
         &self,
         child: &ZoneName,

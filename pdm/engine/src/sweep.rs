@@ -69,7 +69,7 @@ impl Engine {
             if self.may_work()
                 && let Err(fault) = self.sweep().await
             {
-                debug!(%fault, "sweep cut short");
+                debug!(%fault, "sweep with faults");
                 metrics::counter!("pdm_sweep_faults_total").increment(1);
             }
             tokio::select! {
@@ -89,6 +89,7 @@ impl Engine {
         let mut proofs = 0;
         let mut known = std::collections::HashSet::new();
         let mut figures = KeyFigures::default();
+        let mut first_fault = None;
         loop {
             let filter = Filter { after: after.clone(), limit: PAGE, ..Filter::default() };
             let page = store.allocations(&filter).await?;
@@ -105,7 +106,9 @@ impl Engine {
                 self.end_drains(one, now).await?;
             }
             for allocation in &active {
-                self.look_at_keys(allocation, now, &mut figures).await?;
+                if let Err(fault) = self.look_at_keys(allocation, now, &mut figures).await {
+                    left_out(fault, &mut first_fault);
+                }
             }
             let due = |a: &Allocation| {
                 let old = a.proof.as_ref().is_none_or(|p| now.since(p.begun_at) > self.settings.proof_age);
@@ -118,10 +121,8 @@ impl Engine {
             }))
             .buffer_unordered(LOOKS);
             while let Some(result) = looks.next().await {
-                match result {
-                    // What the servers cannot compute for one name is no reason not to look at the others.
-                    Err(fault) if fault.class == Class::Unsupported => debug!(%fault, "a name was left out"),
-                    result => result?,
+                if let Err(fault) = result {
+                    left_out(fault, &mut first_fault);
                 }
             }
         }
@@ -138,7 +139,7 @@ impl Engine {
             );
         }
         metrics::gauge!("pdm_last_sweep_timestamp_seconds").set(now.0 as f64 / 1000.0);
-        Ok(())
+        first_fault.map_or(Ok(()), Err)
     }
 
     async fn look_at_everything(&self) -> Result<Seen, Fault> {
@@ -398,6 +399,15 @@ impl Engine {
     #[must_use]
     pub fn itself() -> Caller {
         Caller { actor: "pdm".to_owned(), role: Role::Admin, owner: None, pool: None, door: None }
+    }
+}
+
+/// One name that could not be looked at is no reason not to look at the others; the sweep tells of the first.
+fn left_out(fault: Fault, first: &mut Option<Fault>) {
+    debug!(%fault, "a name was left out");
+    // What the servers cannot compute for a name is its own condition, not a fault of the sweep.
+    if fault.class != Class::Unsupported {
+        first.get_or_insert(fault);
     }
 }
 

@@ -24,6 +24,11 @@ pub struct DelegationChange {
 pub trait ParentSide: Send + Sync {
     /// What the parent holds for `child` now, read where it is edited.
     async fn observe(&self, child: &ZoneName) -> Result<Delegation, Fault>;
+    /// The same, or as it was a fraction of a second ago, when the whole parent was looked at: as good for a decision
+    /// whose write follows later anyway, and a call less.
+    async fn observe_lately(&self, child: &ZoneName) -> Result<Delegation, Fault> {
+        self.observe(child).await
+    }
     /// Bring the parent to the change. Nothing is written when it already agrees. A name that holds records of
     /// somebody else is `NotOurs`. Nothing is sent after `deadline`, which is the end of the caller's lease.
     async fn apply(&self, child: &ZoneName, change: DelegationChange, deadline: Instant)

@@ -13,8 +13,8 @@ use crate::db::{Connect, Dialect};
 /// Durable by each commit; readers never wait for the writer.
 const SQLITE_WRITER: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384";
-const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -4096";
+    PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096";
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -1024";
 /// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. A plan is made for the
 /// tables as they are now: one that was made for empty tables is kept until the next ANALYZE, and by then reads far too
 /// much. Every join and every search here goes by an index, and none is worth compiling.

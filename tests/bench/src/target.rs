@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pdm_harness::daemon::verb;
 use pdm_harness::powerdns::{API_KEY, Caches};
-use pdm_harness::{Backend, Daemon, Postgres, PowerDns, net};
+use pdm_harness::{Backend, Daemon, PgBouncer, Postgres, PowerDns, net};
 use tempfile::TempDir;
 
 use crate::floor::Raw;
@@ -23,7 +23,7 @@ pub struct Target {
     pub daemon: Daemon,
     /// From the start of the process to the first ready answer; PowerDNS ran already, or was started by it.
     pub start: Duration,
-    _others: (Option<PowerDns>, Option<Postgres>, TempDir),
+    _others: (Option<(PowerDns, PgBouncer, Postgres)>, TempDir),
 }
 
 /// `pdm up`: SQLite, embedded PowerDNS, three nameserver addresses.
@@ -48,26 +48,20 @@ pub async fn sqlite() -> Result<Target, Box<dyn std::error::Error>> {
         one_writer: true,
     };
     let token = read("admin.token")?;
-    Ok(Target {
-        name: "sqlite",
-        host: http.to_string(),
-        token,
-        raw,
-        daemon,
-        start,
-        _others: (None, None, dir),
-    })
+    Ok(Target { name: "sqlite", host: http.to_string(), token, raw, daemon, start, _others: (None, dir) })
 }
 
-/// `pdm serve` with PostgreSQL under both.
+/// `pdm serve` with PostgreSQL under both; PowerDNS reaches it through `pgbouncer`, as it should where it is busy.
 pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
     let dir = tempfile::Builder::new().prefix("pdm-bench-").tempdir()?;
     let server = Postgres::start().await;
     server.create("pdm");
     server.create("pdns");
     server.psql_file("pdns", PowerDns::schema());
+    let pooler = PgBouncer::start(server.at()).await;
     let dns =
-        PowerDns::start(Backend::Postgres { at: server.at(), database: "pdns".into() }, Caches::Short).await;
+        PowerDns::start(Backend::Postgres { at: pooler.at(), database: "pdns".into() }, Caches::Default)
+            .await;
     let http = net::port("127.0.0.1".parse()?);
     let config = dir.path().join("pdm.toml");
     std::fs::write(dir.path().join("pdns.key"), API_KEY)?;
@@ -99,7 +93,7 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
         pool: "floor.example".into(),
         one_writer: false,
     };
-    let others = (Some(dns), Some(server), dir);
+    let others = (Some((dns, pooler, server)), dir);
     Ok(Target { name: "postgres", host: http.to_string(), token, raw, daemon, start, _others: others })
 }
 

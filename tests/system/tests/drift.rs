@@ -3,7 +3,7 @@
 
 use pdm_harness::dns;
 use pdm_harness::story::{condition, fqdn};
-use pdm_harness::{POOL, Plan, StoreKind, World, truth, until};
+use pdm_harness::{Fault, POOL, Plan, StoreKind, World, truth, until};
 
 const NAME: &str = "omantel.omani.works";
 
@@ -153,4 +153,28 @@ async fn a_zone_of_somebody_else_is_never_adopted() {
     })
     .await;
     assert!(world.dns().zone(NAME).await.is_some(), "it is never deleted");
+}
+
+#[tokio::test]
+async fn one_zone_that_cannot_be_read_does_not_hide_the_drift_of_another() {
+    let world = lent(Plan::new(StoreKind::Sqlite)).await;
+    let _ = world.api().lend("aaa", "192.0.2.10").await;
+    world.proxy().only(Some("GET"), "zones/aaa.omani.works", usize::MAX, Fault::Error500);
+    // Both are to be read in full: "aaa" stands first in every sweep, and always fails.
+    let _ = world.dns().edit("aaa.omani.works", &fqdn("api.aaa"), "A", 60, &["203.0.113.66"]).await;
+    let _ = world.dns().edit(NAME, &fqdn("console.omantel"), "A", 60, &["203.0.113.66"]).await;
+    mended(&world, "omantel").await;
+    assert!(world.proxy().hits() > 0, "the other zone was tried");
+    world.proxy().heal();
+    mended(&world, "aaa").await;
+}
+
+/// Wait until the drift of this name was written down and the six names answer as desired again.
+async fn mended(world: &World, label: &str) {
+    until(&format!("the drift of {label} to be repaired"), || async {
+        let log = world.api().audit_of(label).await;
+        let done = log.iter().any(|e| e["action"] == "repair-done");
+        if done { Ok(()) } else { Err(format!("{log:?}")) }
+    })
+    .await;
 }

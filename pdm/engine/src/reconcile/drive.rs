@@ -13,7 +13,7 @@ use pdm_model::{
 };
 use pdm_ports::store::{Checkpoint, Then};
 use pdm_ports::trace::TARGET;
-use pdm_ports::{Class, Fault};
+use pdm_ports::{Class, Fault, ZoneKey};
 use serde_json::Value;
 use tracing::field::Empty;
 use tracing::{Instrument as _, debug, error, info};
@@ -33,6 +33,8 @@ pub(crate) struct Work {
     /// The store's time, as of the last answer from it.
     pub now: Timestamp,
     pub now_at: Instant,
+    /// The keys that PowerDNS holds, and when it was asked for them.
+    pub read_keys: Option<(Instant, Vec<ZoneKey>)>,
     /// A receipt that was not written down yet.
     pub proof: Option<Proof>,
     /// Entries of the audit log that were not written down yet.
@@ -76,6 +78,12 @@ impl Work {
     pub fn set(&mut self, kind: ConditionKind, status: Status, reason: &str, detail: impl Into<String>) {
         let now = self.now();
         set_condition(&mut self.allocation.conditions, kind, status, reason, detail, now);
+    }
+
+    /// The keys that the step before has read, when that was a moment ago; every server is still asked for them.
+    pub fn keys_lately(&mut self) -> Option<Vec<ZoneKey>> {
+        let (at, keys) = self.read_keys.take()?;
+        (at.elapsed() < Duration::from_millis(500)).then_some(keys)
     }
 
     /// Write down what was learnt, before a write to the outside, and hold on.
@@ -133,6 +141,7 @@ pub(crate) async fn drive(engine: &Arc<Engine>, operation: Operation, allocation
         token,
         lease_end: Instant::now() + engine.settings.lease,
         now_at: Instant::now(),
+        read_keys: None,
         proof: None,
         audit: Vec::new(),
     };

@@ -8,11 +8,14 @@ use pdm_model::{Allocation, Operation};
 use pdm_ports::store::Lease;
 use pdm_ports::trace::TARGET;
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, warn};
+use tracing::{Instrument as _, debug};
 
 use super::drive;
 use crate::engine::Engine;
 use crate::intents::commit::Birth;
+
+/// Operations leased at once, at most: intents find the other slots free.
+const AT_ONCE: usize = 8;
 
 impl Engine {
     /// Work and sweep until `stop` turns true; then finish the steps that are under way and return.
@@ -59,21 +62,18 @@ impl Engine {
         if !self.may_work() {
             return Ok(0);
         }
-        let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX).min(32);
-        if free == 0 {
+        // Slots first: what is leased without one would lie until its lease runs out.
+        let mut slots: Vec<_> =
+            std::iter::from_fn(|| self.slots.clone().try_acquire_owned().ok()).take(AT_ONCE).collect();
+        if slots.is_empty() {
             return Ok(0);
         }
-        let token = self.lease_token();
-        let leases = self.parts.store.lease(&token, self.settings.lease, free).await?;
+        let (token, most) = (self.lease_token(), u32::try_from(slots.len()).unwrap_or(u32::MAX));
+        let leases = self.parts.store.lease(&token, self.settings.lease, most).await?;
         let found = leases.len();
         for Lease { operation, allocation, token } in leases {
-            let slot = self.slots.clone().try_acquire_owned().ok();
-            if slot.is_none() {
-                // An intent took the last slot meanwhile. The lease runs out and somebody takes it up.
-                warn!(operation = operation.id, "leased without a free slot");
-            }
             let id = operation.id.clone();
-            self.start(operation, allocation, Birth { id, token, slot });
+            self.start(operation, allocation, Birth { id, token, slot: slots.pop() });
         }
         Ok(found)
     }
@@ -93,7 +93,12 @@ impl Engine {
         let drive = async move {
             let alone = engine.busy.lock(&allocation.id).await;
             drive::drive(&engine, operation, allocation, token).await;
+            let was_last = engine.slots.available_permits() == 0;
             drop((alone, slot));
+            if was_last {
+                // Somebody may have found no slot.
+                engine.bell.notify_one();
+            }
         };
         tokio::spawn(drive.instrument(span));
     }

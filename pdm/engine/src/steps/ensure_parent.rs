@@ -105,8 +105,13 @@ async fn may_publish_ds(
     if wanted.is_empty() && work.allocation.observed.keys.insecure {
         return Ok(wanted);
     }
-    let held = engine.parts.zones.read_keys(&name).await;
-    let held = held.map_err(|fault| (fault.code, fault.detail, None))?.unwrap_or_default();
+    let held = match work.keys_lately() {
+        Some(keys) => keys,
+        None => {
+            let held = engine.parts.zones.read_keys(&name).await;
+            held.map_err(|fault| (fault.code, fault.detail, None))?.unwrap_or_default()
+        }
+    };
     let vouched = vouched_keys(&name, &wanted, &held);
     let seen = engine.parts.probe.key_views(&name, &engine.settings.servers).await;
     work.allocation.observed.dnskey_ttl = seen

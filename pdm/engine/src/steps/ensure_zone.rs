@@ -3,6 +3,8 @@
 //! If the process died after the POST, the next run finds a zone with our mark and converges. A zone with our mark
 //! and no SOA is what a server leaves that died inside its own POST: it is removed and made again.
 
+use std::time::Instant;
+
 use pdm_model::canonical::Change;
 use pdm_model::keys::Denial;
 use pdm_model::{ConditionKind, Event, OperationKind, RRset, RecordType, Status, StepKind, shadow};
@@ -82,6 +84,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     }
     ensure_denial(work).await?;
     let now = work.now();
+    work.read_keys = Some((Instant::now(), keys.clone()));
     crate::keys::acquaint(&mut work.allocation.observed.keys, &keys, made, now);
     let ds: Vec<_> = work.engine.wanted_ds(&work.allocation, &keys)?.into_iter().collect();
     if ds.is_empty() && !work.allocation.observed.keys.insecure {

@@ -46,7 +46,7 @@ pub(super) async fn stale(work: &mut Work) -> Result<Outcome, Fault> {
 /// A name that the pool delegates to other servers is not ours to lend. This has to be seen before our zone exists:
 /// afterwards its mark would vouch for the delegation.
 async fn must_not_be_delegated_elsewhere(work: &Work) -> Result<(), Fault> {
-    let there = work.engine.parts.parent.observe(&work.allocation.fqdn).await?;
+    let there = work.engine.parts.parent.observe_lately(&work.allocation.fqdn).await?;
     let ours = work.engine.settings.nameservers.iter().cloned().collect();
     if there.ns.is_empty() && there.ds.is_empty() || there.ns == ours {
         return Ok(());
