@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod audit;
 pub mod audit_log;
 pub mod carry_over;
+pub mod declared;
 pub mod door;
 pub mod failover;
 pub mod health;

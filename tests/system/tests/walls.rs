@@ -94,6 +94,11 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ("pdm-nats", PLATFORM, "replaceable"),
     ("pdm-oidc", PLATFORM, "replaceable"),
     ("pdm-telemetry", PLATFORM, "replaceable"),
+    (
+        "pdm-client",
+        &["pdm-engine", "pdm-ports", "pdm-server", "pdm-store", "axum", "sqlx"],
+        "programs of others link it; policies it may read",
+    ),
     ("pdm-api", &["pdm-engine", "pdm-ports", "axum", "sqlx", "tokio"], "clients use it alone"),
 ];
 

@@ -1,47 +1,58 @@
-//! Calls the daemon, and says in plain words what it answered.
+//! The daemon as the command line sees it, and what it answers in plain words. Calls, repeats and waits are `pdm-client`'s.
 
+use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Url};
+use pdm_api::{OperationView, ProblemBody};
+use pdm_client::{Error, Lost, Retry};
+use reqwest::Method;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::output::Output;
 use crate::failure::Failure;
 
 /// The daemon behind an address.
 pub struct Client {
-    http: reqwest::Client,
-    base: Url,
-    token: Option<Zeroizing<String>>,
+    daemon: pdm_client::Client,
     /// How answers are shown.
     pub output: Output,
 }
 
 /// An answer that is not a problem.
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The body; null when there is none.
-    pub body: Value,
-}
+pub type Answer = pdm_client::Answer<Value>;
+
+/// A person waits: lost replies and moments of trouble are bridged, a daemon that is not there is told at once.
+const RETRY: Retry = Retry {
+    total: Duration::from_secs(10),
+    first: Duration::from_millis(200),
+    longest: Duration::from_secs(2),
+    unsent: false,
+};
 
 impl Client {
     /// A client with the token of `PDM_TOKEN`.
     ///
     /// # Errors
     /// The address is none.
-    pub fn new(url: &str, output: Output) -> Result<Self, Failure> {
-        let base = Url::parse(url).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
-        let base =
-            base.ok_or_else(|| Failure::Usage(format!("PDM_URL={url:?} is not an http:// address")))?;
-        // Longer than the longest `Prefer: wait`.
-        let http =
-            reqwest::Client::builder().timeout(Duration::from_secs(75)).build().map_err(Failure::refused)?;
-        let token = std::env::var("PDM_TOKEN").ok().filter(|t| !t.is_empty());
-        let token = token.map(|t| Zeroizing::new(t.trim().to_owned()));
-        Ok(Self { http, base, token, output })
+    pub fn new(url: &str, key: Option<&str>, output: Output) -> Result<Self, Failure> {
+        let daemon = pdm_client::Client::new(url).map_err(|e| match e {
+            Error::Address(_) => Failure::Usage(format!("PDM_URL={url:?} is not an http:// address")),
+            other => Failure::refused(other),
+        })?;
+        let mut daemon = daemon.with_retry(RETRY);
+        if let Some(token) = std::env::var("PDM_TOKEN").ok().filter(|t| !t.is_empty()) {
+            daemon = daemon.with_token(token.trim());
+        }
+        if let Some(key) = key {
+            daemon = daemon.with_key(key);
+        }
+        Ok(Self { daemon, output })
+    }
+
+    /// The typed client below.
+    pub fn daemon(&self) -> &pdm_client::Client {
+        &self.daemon
     }
 
     /// GET with query parameters.
@@ -49,100 +60,84 @@ impl Client {
     /// # Errors
     /// The problem that was answered, or why there was no answer.
     pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
-        self.send(self.http.request(Method::GET, self.url(path, query)?)).await
+        self.daemon.get(path, query).await.map_err(|e| self.tell(&e))
     }
 
-    /// A call with a JSON body; each has a key of its own, so that a repeat within it is harmless.
+    /// A call with a JSON body.
     ///
     /// # Errors
     /// The problem that was answered, or why there was no answer.
     pub async fn call(&self, method: Method, path: &[&str], body: &Value) -> Result<Answer, Failure> {
-        let key = uuid::Uuid::new_v4().to_string();
-        self.send(self.http.request(method, self.url(path, &[])?).header("Idempotency-Key", key).json(body))
-            .await
+        self.daemon.call(method, path, body).await.map_err(|e| self.tell(&e))
     }
 
-    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, Failure> {
-        let mut url = self.base.clone();
-        // Segments are encoded one by one: a name with a slash in it stays one segment.
-        url.path_segments_mut()
-            .map_err(|()| Failure::Usage("PDM_URL cannot have paths".into()))?
-            .pop_if_empty()
-            .push("v1")
-            .extend(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        Ok(url)
+    /// Look at an operation until it is no longer open.
+    ///
+    /// # Errors
+    /// It is still open after `at_most`, or could not be read.
+    pub async fn wait(
+        &self,
+        id: &str,
+        at_most: Duration,
+        seen: impl FnMut(&OperationView),
+    ) -> Result<Value, Failure> {
+        let ended = self.daemon.wait(id, at_most, seen).await.map_err(|e| match e {
+            Error::StillOpen(_) => Failure::Refused(format!(
+                "the operation is still open after {} s; it goes on by itself\n  next step: pdm wait {id}",
+                at_most.as_secs()
+            )),
+            other => self.tell(&other),
+        })?;
+        serde_json::to_value(ended).map_err(Failure::refused)
     }
 
-    async fn send(&self, mut request: RequestBuilder) -> Result<Answer, Failure> {
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.as_str());
-        }
-        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
-        let status = answer.status().as_u16();
-        let octets = answer.bytes().await.map_err(|e| self.unreachable(&e))?;
-        let body = match serde_json::from_slice(&octets) {
-            Ok(body) => body,
-            Err(_) if octets.is_empty() => Value::Null,
-            Err(_) => {
-                let text = format!(
-                    "{} answered {status} with something that is not JSON; is it pool-domain-manager?",
-                    self.base
-                );
-                return Err(Failure::Refused(text));
+    /// A failure in words; with `--output json` the problem as it came goes to standard output.
+    pub fn tell(&self, error: &Error) -> Failure {
+        let mut text = match error {
+            Error::Refused(problem) => {
+                if self.output == Output::Json {
+                    super::output::json(&serde_json::to_value(problem).unwrap_or_default());
+                }
+                describe(problem, self.daemon.has_token())
             }
+            other => other.to_string(),
         };
-        if (200..300).contains(&status) {
-            return Ok(Answer { status, body });
-        }
-        if self.output == Output::Json {
-            super::output::json(&body);
-        }
-        Err(Failure::Refused(describe(status, &body, self.token.is_some())))
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut text = format!("no answer from {}", self.base);
-        if error.is_connect() {
-            text.push_str(
+        match error {
+            Error::NoAnswer { lost: Lost::Unsent, .. } => text.push_str(
                 "\n  next step: start it with `pdm up` or `pdm serve`, or set PDM_URL to where it runs",
-            );
-        } else if error.is_timeout() {
-            text.push_str(
+            ),
+            Error::NoAnswer { lost: Lost::Late, .. } => text.push_str(
                 "\n  next step: look with `pdm get` or `pdm wait`; what was asked may have been accepted",
-            );
-        } else {
-            let _ = write!(text, ": {error}");
+            ),
+            other => {
+                if let Some(source) = other.source() {
+                    let _ = write!(text, ": {source}");
+                }
+            }
         }
         Failure::Refused(text)
     }
 }
 
 /// A problem in words (RFC 9457 and our members).
-fn describe(status: u16, body: &Value, has_token: bool) -> String {
-    let member = |name: &str| body.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
-    let mut text = match (member("title"), member("code")) {
-        (Some(title), Some(code)) => format!("{title} ({code})"),
-        (Some(title), None) => title.to_owned(),
-        _ => format!("the daemon answered {status}"),
-    };
-    for (label, name) in [
-        ("", "detail"),
-        ("field:     ", "field"),
-        ("until:     ", "until"),
-        ("must act:  ", "whoMustAct"),
-        ("next step: ", "nextStep"),
+fn describe(problem: &ProblemBody, has_token: bool) -> String {
+    let mut text = format!("{} ({})", problem.title, problem.code);
+    let until = problem.until.map(|t| t.to_string());
+    for (label, value) in [
+        ("", Some(problem.detail.as_str())),
+        ("field:     ", problem.field.as_deref()),
+        ("until:     ", until.as_deref()),
+        ("must act:  ", Some(problem.who_must_act.as_str())),
+        ("next step: ", Some(problem.next_step.as_str())),
     ] {
-        if let Some(value) = member(name) {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
             let _ = write!(text, "\n  {label}{value}");
         }
     }
-    if let Some(seconds) = body.get("retryAfter").and_then(Value::as_u64) {
+    if let Some(seconds) = problem.retry_after {
         let _ = write!(text, "\n  again in:  {seconds} s");
     }
-    if status == 401 && !has_token {
+    if problem.status == 401 && !has_token {
         text.push_str("\n  PDM_TOKEN is not set; after `pdm up`: export PDM_TOKEN=$(cat .pdm/admin.token)");
     }
     text
@@ -154,28 +149,17 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_with_who_must_act_and_what_to_do() {
-        let body = serde_json::json!({
-            "code": "name-taken", "title": "The name is in use", "detail": "a.b.c is lent", "whoMustAct": "caller",
-            "nextStep": "choose another name", "retryAfter": 3,
-        });
-        let text = describe(409, &body, true);
+        let mut problem: ProblemBody = serde_json::from_value(serde_json::json!({
+            "code": "name-taken", "title": "The name is in use", "status": 409, "detail": "a.b.c is lent",
+            "whoMustAct": "caller", "nextStep": "choose another name", "retryAfter": 3,
+        }))
+        .unwrap();
         assert_eq!(
-            text,
+            describe(&problem, true),
             "The name is in use (name-taken)\n  a.b.c is lent\n  must act:  caller\n  next step: choose another name\n  again in:  3 s"
         );
-        assert!(describe(401, &Value::Null, false).contains("PDM_TOKEN is not set"));
-    }
-
-    #[test]
-    fn segments_are_encoded_and_a_base_path_is_kept() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client {
-            http: reqwest::Client::new(),
-            base: Url::parse("http://h:1/base/").unwrap(),
-            token: None,
-            output: Output::Table,
-        };
-        let url = client.url(&["allocations", "a/b"], &[("q", "x y")]).unwrap();
-        assert_eq!(url.as_str(), "http://h:1/base/v1/allocations/a%2Fb?q=x+y");
+        problem.status = 401;
+        assert!(describe(&problem, false).contains("PDM_TOKEN is not set"));
+        assert!(!describe(&problem, true).contains("PDM_TOKEN is not set"));
     }
 }

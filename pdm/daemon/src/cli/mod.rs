@@ -1,6 +1,7 @@
 //! The command line: one file per group of verbs.
 
 pub mod admin;
+pub mod apply;
 pub mod audit;
 mod audit_page;
 pub mod carry_over;
@@ -45,6 +46,9 @@ pub struct Cli {
         help_heading = "Client"
     )]
     url: String,
+    /// The same key makes a repeat by another process have one effect; a fresh one for each call when left out.
+    #[arg(long, global = true, env = "PDM_IDEMPOTENCY_KEY", value_name = "KEY", help_heading = "Client")]
+    idempotency_key: Option<String>,
     /// How answers are shown.
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
     output: Output,
@@ -60,6 +64,10 @@ enum Verb {
     Serve(run::Serve),
     #[command(flatten)]
     Names(names::Verb),
+    /// Make names as files declare them; with --plan only say what differs.
+    Apply(apply::Apply),
+    /// The documents of `pdm apply` as Kubernetes resources, for `kubectl apply -f -`.
+    Crds,
     #[command(flatten)]
     Read(read::Verb),
     #[command(flatten)]
@@ -110,11 +118,16 @@ enum Verb {
 /// # Errors
 /// Why it failed, with the exit status.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
-    let client = || Client::new(&cli.url, cli.output);
+    let client = || Client::new(&cli.url, cli.idempotency_key.as_deref(), cli.output);
     match cli.verb {
         Verb::Up(up) => run::up(up).await,
         Verb::Serve(serve) => run::serve(serve).await,
         Verb::Names(verb) => names::run(verb, &client()?).await,
+        Verb::Apply(verb) => apply::run(verb, &client()?).await,
+        Verb::Crds => {
+            output::line(apply::crds()?.trim_end());
+            Ok(())
+        }
         Verb::Read(verb) => read::run(verb, &client()?).await,
         Verb::Admin(verb) => admin::run(verb, &client()?).await,
         Verb::Lua(verb) => lua::run(verb, cli.output, client).await,
@@ -170,6 +183,10 @@ mod tests {
             "pdm lua drain a.b.c --region fsn --auto",
             "pdm rehearse a.b.c --down fsn --down nbg",
             "pdm release a.b.c --wait",
+            "pdm apply -f names -f policies.yaml --set prod --plan",
+            "pdm apply -f - --prune --prune-limit 3 --wait 60",
+            "pdm crds",
+            "pdm get a.b.c --idempotency-key k",
             "pdm get a.b.c",
             "pdm list --pool b.c --phase active --owner o",
             "pdm wait a.b.c --timeout 5",
@@ -240,6 +257,9 @@ mod tests {
             "pdm lua drain a.b.c --region fsn --auto --for 2h",
             "pdm lua drain a.b.c --region fsn --up --down --for 2h",
             "pdm rehearse a.b.c",
+            "pdm apply",
+            "pdm apply -f x --prune-limit 3",
+            "pdm apply -f x --set A/B",
         ] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }

@@ -79,6 +79,13 @@ pub struct Waiting {
     wait: Option<u64>,
 }
 
+impl Waiting {
+    /// For how long; none when nobody waits.
+    pub fn seconds(&self) -> Option<u64> {
+        self.wait
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Commit {
     #[command(flatten)]

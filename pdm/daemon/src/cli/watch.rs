@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use pdm_api::OperationView;
+use pdm_api::operation::WaitView;
 use serde_json::Value;
 
 use super::http::Client;
-use super::output::text;
 use crate::failure::Failure;
 
 /// Look until the operation is no longer open; its last state. Progress goes to standard error, so that standard
@@ -17,27 +18,12 @@ use crate::failure::Failure;
 pub async fn until_closed(client: &Client, id: &str, at_most: Duration) -> Result<Value, Failure> {
     let began = Instant::now();
     let mut progress = Progress::default();
-    let mut pause = Duration::from_millis(50);
-    loop {
-        let operation = client.get(&["operations", id], &[]).await?.body;
-        for line in progress.lines(&operation) {
+    let show = |operation: &OperationView| {
+        for line in progress.lines(operation) {
             eprintln!("{:>7.1}s  {line}", began.elapsed().as_secs_f32());
         }
-        if text(&operation, "/state") != "open" {
-            return Ok(operation);
-        }
-        let left = at_most.saturating_sub(began.elapsed());
-        if left.is_zero() {
-            let text = format!(
-                "the operation is still open after {} s; it goes on by itself\n  next step: pdm wait {id}",
-                at_most.as_secs()
-            );
-            return Err(Failure::Refused(text));
-        }
-        tokio::time::sleep(pause.min(left)).await;
-        // Quick at first, for what takes a tenth of a second; gentle with what waits for TTLs.
-        pause = (pause * 3 / 2).min(Duration::from_secs(1));
-    }
+    };
+    client.wait(id, at_most, show).await
 }
 
 /// What was shown of each step.
@@ -46,35 +32,26 @@ struct Progress(HashMap<String, String>);
 
 impl Progress {
     /// One line for each step that changed since the last look.
-    fn lines(&mut self, operation: &Value) -> Vec<String> {
-        let steps = operation.get("steps").and_then(Value::as_array);
+    fn lines(&mut self, operation: &OperationView) -> Vec<String> {
         let mut lines = Vec::new();
-        for step in steps.into_iter().flatten() {
-            let (kind, state) = (text(step, "/kind"), text(step, "/state"));
-            let wait = describe_wait(step);
-            let seen = format!("{state} {wait}");
+        for step in &operation.steps {
+            let wait = step.wait_reason.as_ref().map(describe_wait).unwrap_or_default();
+            let seen = format!("{} {wait}", step.state);
             // A step that was not begun says nothing.
-            let known = self.0.insert(kind.clone(), seen.clone());
-            if known.as_ref() == Some(&seen) || state == "pending" {
+            let known = self.0.insert(step.kind.clone(), seen.clone());
+            if known.as_ref() == Some(&seen) || step.state == "pending" {
                 continue;
             }
-            lines.push(format!("{kind:<26}  {state:<8}{wait}"));
+            lines.push(format!("{:<26}  {:<8}{wait}", step.kind, step.state));
         }
         lines
     }
 }
 
-fn describe_wait(step: &Value) -> String {
-    let Some(wait) = step.get("waitReason").filter(|w| !w.is_null()) else { return String::new() };
-    if let Some(reason) = wait.as_str() {
-        return reason.to_owned();
-    }
-    let mut line = text(wait, "/detail");
-    if line.is_empty() {
-        line = text(wait, "/reason");
-    }
-    match text(wait, "/who").as_str() {
-        "" | "nobody" => line,
+fn describe_wait(wait: &WaitView) -> String {
+    let line = if wait.detail.is_empty() { &wait.reason } else { &wait.detail };
+    match wait.who.as_str() {
+        "" | "nobody" => line.clone(),
         who => format!("{line} (must act: {who})"),
     }
 }
@@ -88,17 +65,23 @@ mod tests {
     #[test]
     fn a_line_for_each_change_and_none_without() {
         let mut progress = Progress::default();
-        let operation = |state: &str| {
-            json!({ "steps": [
-                { "kind": "ensure-zone", "state": state },
-                { "kind": "await-chain", "state": "pending" },
-            ] })
+        let operation = |steps: serde_json::Value| -> OperationView {
+            serde_json::from_value(json!({
+                "id": "o", "seq": 1, "allocation": "a", "fqdn": "a.b.c", "kind": "commit", "generation": 1, "state": "open",
+                "createdAt": "2026-01-01T00:00:00Z", "steps": steps,
+            }))
+            .unwrap()
         };
-        assert_eq!(progress.lines(&operation("running")).len(), 1);
-        assert!(progress.lines(&operation("running")).is_empty());
-        assert_eq!(progress.lines(&operation("done")), ["ensure-zone                 done    "]);
-        let waiting = json!({ "steps": [{ "kind": "await-ds-gone", "state": "waiting",
-            "waitReason": { "reason": "ds-ttl", "detail": "caches may hold it", "who": "nobody", "until": "t" } }] });
+        let step = |kind: &str, state: &str| json!({ "kind": kind, "state": state, "since": "2026-01-01T00:00:00Z", "attempts": 0 });
+        let two =
+            |state: &str| operation(json!([step("ensure-zone", state), step("await-chain", "pending")]));
+        assert_eq!(progress.lines(&two("running")).len(), 1);
+        assert!(progress.lines(&two("running")).is_empty());
+        assert_eq!(progress.lines(&two("done")), ["ensure-zone                 done    "]);
+        let mut waiting = step("await-ds-gone", "waiting");
+        waiting["waitReason"] = json!({ "reason": "ds-ttl", "detail": "caches may hold it", "who": "nobody",
+            "until": "2026-01-01T00:00:00Z" });
+        let waiting = operation(json!([waiting]));
         assert!(progress.lines(&waiting)[0].ends_with("caches may hold it"));
     }
 }
