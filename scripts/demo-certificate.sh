@@ -4,8 +4,8 @@
 # from the pool's key. Ends with status 0 only if all of it happened.
 set -eu
 cd "$(dirname "$0")/.."
-n=$(($$ % 5000)) # ports that a second demonstration does not use
-dns=$((20000 + n)); http=$((26000 + n)); acme=$((40000 + n)); manage=$((46000 + n)); resolver=$((52000 + n))
+n=$(($$ % 2000)) # ports that a second demonstration does not use, below those that the system gives to clients
+dns=$((20000 + n)); http=$((22000 + n)); acme=$((24000 + n)); manage=$((26000 + n)); resolver=$((28000 + n))
 pdm=${PDM_BIN:-${CARGO_TARGET_DIR:-target}/debug/pdm}; pool=omani.works; name=omantel.$pool; state=$(mktemp -d)
 PATH=$PATH:/usr/sbin
 say() { printf '\n== %s\n' "$*"; }
@@ -92,6 +92,17 @@ grep -E 'acme: (Trying|use dns-01|Validations)|server validated|certificate' "$s
 say "the certificate"
 openssl x509 -in "$state/lego/certificates/_.$name.crt" -noout -issuer -ext subjectAltName | tee "$state/names"
 grep -qF "DNS:*.$name" "$state/names"
+
+if [ -n "${CERTBOT:-}" ]; then
+    say "certbot with its PowerDNS plugin gets one too, at a name that no resolver remembers from before"
+    printf 'dns_powerdns_api_url = %s\ndns_powerdns_api_key = %s\n' "$PDM_URL" "$door" >"$state/certbot.ini"
+    chmod 600 "$state/certbot.ini"
+    REQUESTS_CA_BUNDLE=$state/cert.pem "$CERTBOT" certonly --non-interactive --agree-tos --register-unsafely-without-email \
+        --server "https://127.0.0.1:$acme/dir" --config-dir "$state/certbot" --work-dir "$state/certbot" --logs-dir "$state/certbot" \
+        --authenticator dns-powerdns --dns-powerdns-credentials "$state/certbot.ini" --dns-powerdns-propagation-seconds 5 \
+        -d "*.shop.$name" >"$state/lego.log" 2>&1
+    openssl x509 -in "$state/certbot/live/shop.$name/cert.pem" -noout -ext subjectAltName | grep -F "DNS:*.shop.$name"
+fi
 
 say "the proofs are gone, axon is answered by the wildcard again, and PDM says who wrote what"
 [ "$(curl -s -H "X-API-Key: $door" "$zones/$name." | grep -c _acme-challenge)" = 0 ]
