@@ -17,6 +17,7 @@ help:
 install:
 	@sh scripts/install.sh
 	@sh scripts/npm.sh
+	@sh scripts/python.sh
 
 build: install
 	cargo build --locked --bin pdm
@@ -58,3 +59,5 @@ docs:
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-adapters --test registrars page
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-auditor --lib the_page_is
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-lua-records --test golden
+	PDM_WRITE_DOCS=1 cargo test --locked -p pool-domain-manager the_definitions_are
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-system-tests --test deploy the_alerts_are

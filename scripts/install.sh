@@ -15,13 +15,16 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/n
 [ -x /usr/sbin/pgbouncer ] || need="$need pgbouncer"
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need nodejs npm"
 [ -x /usr/bin/chromium ] || need="$need chromium"
-# Full runs try independent clients of registrars, from PyPI, in environments of their own.
-[ -z "${PDM_TEST_FULL:-}" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
+# Tools and independent clients from PyPI, in environments of their own.
+python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
 command -v lego >/dev/null 2>&1 || need="$need lego"
 command -v nats-server >/dev/null 2>&1 || [ -x /usr/sbin/nats-server ] || need="$need nats-server"
+[ -x /usr/bin/dnsdist ] || need="$need dnsdist"
+command -v systemd-analyze >/dev/null 2>&1 || need="$need systemd"
 command -v promtool >/dev/null 2>&1 || need="$need prometheus"
 command -v pebble >/dev/null 2>&1 || need="$need pebble"
 command -v openssl >/dev/null 2>&1 || need="$need openssl"
+command -v jq >/dev/null 2>&1 || need="$need jq"
 command -v curl >/dev/null 2>&1 || need="$need curl ca-certificates"
 command -v cc >/dev/null 2>&1 || need="$need build-essential"
 [ -z "$need" ] && exit 0
@@ -45,6 +48,7 @@ if [ -d /run/systemd/system ]; then
     case $need in *unbound*) $root systemctl disable --quiet unbound.service || true ;; esac
     case "$need " in *" bind9 "*) $root systemctl disable --quiet named.service || true ;; esac
     case $need in *knot*) $root systemctl disable --quiet knot.service || true ;; esac
+    case $need in *dnsdist*) $root systemctl disable --quiet dnsdist.service || true ;; esac
     case $need in *nats-server*) $root systemctl disable --quiet nats-server.service || true ;; esac
     case $need in *prometheus*) $root systemctl disable --quiet prometheus.service prometheus-node-exporter.service || true ;; esac
     case $need in *pgbouncer*) $root systemctl disable --quiet pgbouncer.service || true ;; esac

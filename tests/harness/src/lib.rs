@@ -13,7 +13,7 @@
 //! story     one line per verb                       client    a client that repeats until it is answered
 //! backends  HTTP servers that behave badly on demand
 //! nats      a nats-server with JetStream
-//! node      counterparts that only npm has
+//! node      counterparts that only npm has        python    those that only PyPI has
 //! world     all of it, put together                 truth     is what is there what should be there?
 //! primary   BIND and Knot that take dynamic updates
 //! ```
@@ -33,6 +33,7 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod powerdns;
 pub mod primary;
+pub mod python;
 pub mod story;
 pub mod truth;
 pub mod wait;
