@@ -15,6 +15,8 @@ use crate::wire::{Question, frame, is_truncated};
 const DATAGRAM: usize = 4096;
 /// Datagrams or messages that belong to no question; past it the other side is only making noise.
 const MAX_STRAYS: u32 = 256;
+/// Octets of all replies of one exchange. A full message for every question would be megabytes.
+const MAX_OCTETS: usize = 1 << 20;
 /// Every question is sent this often at most.
 const ATTEMPTS: u32 = 2;
 
@@ -37,6 +39,7 @@ struct Pending<'a> {
     ids: Vec<u16>,
     replies: Vec<Option<Vec<u8>>>,
     open: usize,
+    octets: usize,
     strays: u32,
     sent: u32,
 }
@@ -48,7 +51,7 @@ impl<'a> Pending<'a> {
         random.fill(&mut octets).map_err(|_| io::Error::other("the system gives no random numbers"))?;
         let ids = octets.chunks_exact(2).map(|two| u16::from_be_bytes([two[0], two[1]])).collect();
         let replies = questions.iter().map(|_| None).collect();
-        Ok(Self { questions, ids, replies, open: questions.len(), strays: 0, sent: 0 })
+        Ok(Self { questions, ids, replies, open: questions.len(), octets: 0, strays: 0, sent: 0 })
     }
 
     /// Queries that have no reply yet, each through `write`.
@@ -62,6 +65,10 @@ impl<'a> Pending<'a> {
         let mine = (0..self.questions.len())
             .find(|&i| self.replies[i].is_none() && self.questions[i].is_answered_by(self.ids[i], octets));
         if let Some(index) = mine {
+            self.octets += octets.len();
+            if self.octets > MAX_OCTETS {
+                return Err(io::Error::other("the replies are too large"));
+            }
             self.replies[index] = Some(octets.to_vec());
             self.open -= 1;
             return Ok(());

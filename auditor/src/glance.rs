@@ -39,7 +39,8 @@ pub(crate) async fn glance(net: &Net, request: &GlanceRequest) -> Glance {
         Ok(pass) => pass,
         Err(why) => return silent(why),
     };
-    let exchange = by_datagram(address, &questions, net.patience, &net.random).await;
+    let exchange =
+        by_datagram(address, &questions, request.patience.unwrap_or(net.patience), &net.random).await;
     drop(pass);
     let millis = u32::try_from(exchange.elapsed.as_millis()).unwrap_or(u32::MAX);
     metrics::counter!("pdm_glance_queries_total").increment(exchange.sent_udp.into());

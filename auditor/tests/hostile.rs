@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pdm_ports::probe::Server;
 use pdm_ports::{DnsProbe, ProofRequest};
-use support::{Pdns, prober, server};
+use support::{PATIENCE, Pdns, patient, prober, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -89,14 +89,23 @@ async fn set_up(udp: Lie, tcp: Lie) -> (Pdns, ProofRequest) {
     (pdns, request)
 }
 
-/// The reason and detail, which must come within the patience of two attempts by UDP and two by TCP.
+/// The reason and detail of a server that does answer, if not always the truth.
 async fn refused(udp: Lie, tcp: Lie) -> (String, String) {
+    refused_within(PATIENCE, udp, tcp).await
+}
+
+/// The reason and detail, which must come within the patience of two attempts by UDP and two by TCP; the rest is what a
+/// machine may need that has other things to do.
+async fn refused_within(patience: Duration, udp: Lie, tcp: Lie) -> (String, String) {
     let (_pdns, request) = set_up(udp, tcp).await;
     let begun = Instant::now();
-    let refusal = prober().prove(&request).await.unwrap().unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(1600), "{:?}", begun.elapsed());
+    let refusal = patient(patience).prove(&request).await.unwrap().unwrap_err();
+    assert!(begun.elapsed() < 4 * patience + Duration::from_secs(5), "{:?}", begun.elapsed());
     (refusal.reason, refusal.detail)
 }
+
+/// For those that never answer: what is waited for does not come, however long it takes.
+const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn the_truth_is_heard_among_lies() {
@@ -133,14 +142,15 @@ async fn lies_alone_are_no_answer() {
         |_, _| Vec::new(),
     ];
     for lie in lies {
-        assert_eq!(refused(lie, honest_tcp).await, ("no-answer".to_owned(), "no reply in time".to_owned()));
+        let refused = refused_within(SHORT, lie, honest_tcp).await;
+        assert_eq!(refused, ("no-answer".to_owned(), "no reply in time".to_owned()));
     }
 }
 
 #[tokio::test]
 async fn a_flood_is_left() {
     let flood: Lie = |_, truth| vec![wrong_id(truth); 400];
-    let (reason, detail) = refused(flood, honest_tcp).await;
+    let (reason, detail) = refused_within(SHORT, flood, honest_tcp).await;
     assert_eq!(reason, "no-answer");
     assert!(detail.contains("too many") || detail.contains("no reply"), "{detail}");
     let stream: Lie = |_, truth| vec![framed(&wrong_id(truth)); 400];

@@ -45,6 +45,7 @@ CREATE TABLE audits (
     at BIGINT NOT NULL,
     worst TEXT,
     verdict TEXT NOT NULL,
+    undelegated BIGINT NOT NULL CHECK (undelegated IN (0, 1)),
     body TEXT NOT NULL,
     recording TEXT
 );
@@ -59,6 +60,13 @@ CREATE TABLE acknowledgements (
     reason TEXT NOT NULL,
     until BIGINT NOT NULL,
     PRIMARY KEY (fqdn, finding)
+);
+
+-- Names at which the last quick look saw something wrong.
+CREATE TABLE wrong_names (
+    fqdn TEXT COLLATE "C" PRIMARY KEY NOT NULL CHECK (fqdn <> ''),
+    why TEXT NOT NULL,
+    since BIGINT NOT NULL
 );
 
 -- What rounds of quick looks saw.
@@ -113,7 +121,8 @@ CREATE TABLE outbox (
     generation BIGINT NOT NULL,
     target TEXT,
     suspended TEXT,
-    conditions TEXT NOT NULL
+    conditions TEXT NOT NULL,
+    finding TEXT
 );
 
 CREATE FUNCTION outbox_write() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -127,6 +127,7 @@ CREATE TABLE audits (
     at INTEGER NOT NULL,
     worst TEXT,
     verdict TEXT NOT NULL,
+    undelegated INTEGER NOT NULL CHECK (undelegated IN (0, 1)),
     body TEXT NOT NULL,
     recording TEXT
 ) STRICT;
@@ -141,6 +142,13 @@ CREATE TABLE acknowledgements (
     reason TEXT NOT NULL,
     until INTEGER NOT NULL,
     PRIMARY KEY (fqdn, finding)
+) STRICT;
+
+-- Names at which the last quick look saw something wrong.
+CREATE TABLE wrong_names (
+    fqdn TEXT PRIMARY KEY NOT NULL CHECK (fqdn <> ''),
+    why TEXT NOT NULL,
+    since INTEGER NOT NULL
 ) STRICT;
 
 -- What rounds of quick looks saw.
@@ -209,7 +217,8 @@ CREATE TABLE outbox (
     generation INTEGER NOT NULL,
     target TEXT,
     suspended TEXT,
-    conditions TEXT NOT NULL
+    conditions TEXT NOT NULL,
+    finding TEXT
 ) STRICT;
 
 CREATE TRIGGER outbox_new AFTER INSERT ON allocations

@@ -29,6 +29,10 @@ const MAX_BELOW: usize = 24;
 /// The map of an audit: starts where it is told, besides the root.
 pub(crate) fn map_for(map: &Map, request: &AuditRequest) -> Map {
     let mut map = map.clone();
+    if request.public {
+        map.overrides.clear();
+        map.anchors.clear();
+    }
     if let Some(above) = &request.above {
         let zone = Name::from(&above.zone);
         let servers = above.servers.clone();
@@ -44,32 +48,45 @@ pub(crate) async fn gather(session: &Session<'_>, map: &Map, request: &AuditRequ
     let parent = above(&descent, request).await;
     let (servers, names) = nameservers(&descent, request, &parent).await;
     let asked = wanted(request, &zone);
+    // What does not need one another's answers is asked at once: far from the servers an audit is mostly waiting.
+    let (children, reverse, delegations) = tokio::join!(
+        join_all(servers.iter().map(|server| child(session, &zone, server, &asked))),
+        reverses(&descent, request, &servers),
+        below(&descent, request),
+    );
     let mut facts = Facts {
         zone: zone.clone(),
         begun: session.begun,
         request: request.clone(),
         parent,
-        servers: join_all(servers.iter().map(|server| child(session, &zone, server, &asked))).await,
+        servers: children,
         names,
-        reverse: None,
+        reverse,
         targets: BTreeMap::new(),
-        delegations: Vec::new(),
+        delegations,
         caa: Vec::new(),
     };
-    if request.above.is_none() && !request.undelegated {
-        let addresses: BTreeSet<IpAddr> = servers.iter().map(|server| server.address.ip()).collect();
-        let found = addresses.into_iter().map(async |ip| (ip, reverse(&descent, ip).await));
-        facts.reverse = Some(join_all(found).await.into_iter().collect());
-    }
-    let targets = targets(&facts);
-    let found = targets.into_iter().map(async |name| {
+    let targets = targets(&facts).into_iter().map(async |name| {
         let target = target(&descent, &name).await;
         (name, target)
     });
-    facts.targets = join_all(found).await.into_iter().collect();
-    facts.delegations = below(&descent, request).await;
-    facts.caa = caa(&descent, &facts).await;
+    let (targets, caa) = tokio::join!(join_all(targets), caa(&descent, &facts));
+    (facts.targets, facts.caa) = (targets.into_iter().collect(), caa);
     facts
+}
+
+/// The names of the nameservers' addresses, where the view is everybody's.
+async fn reverses(
+    descent: &Descent<'_>,
+    request: &AuditRequest,
+    servers: &[Server],
+) -> Option<BTreeMap<IpAddr, Result<BTreeSet<Name>, String>>> {
+    if request.above.is_some() || request.undelegated {
+        return None;
+    }
+    let addresses: BTreeSet<IpAddr> = servers.iter().map(|server| server.address.ip()).collect();
+    let found = addresses.into_iter().map(async |ip| (ip, reverse(descent, ip).await));
+    Some(join_all(found).await.into_iter().collect())
 }
 
 /// The parent's side: asked, or as it would be.
@@ -285,7 +302,8 @@ fn targets(facts: &Facts) -> BTreeSet<Name> {
         names.extend(child.soa().map(|soa| soa.mname));
     }
     let held = facts.intent().and_then(|intent| intent.held.as_ref());
-    for rrset in held.into_iter().flatten() {
+    let pool = facts.request.pool.iter().flat_map(|pool| &pool.pointing);
+    for rrset in held.into_iter().flatten().chain(pool) {
         names.extend(pointed_to(rrset));
     }
     names.into_iter().take(MAX_TARGETS).collect()
@@ -337,13 +355,14 @@ async fn target(descent: &Descent<'_>, name: &Name) -> Target {
     Target::Unknown(last)
 }
 
-/// Delegations inside the zone, as PowerDNS holds them.
+/// Delegations inside the zone, as PowerDNS holds them; of a pool only those that lead elsewhere.
 async fn below(descent: &Descent<'_>, request: &AuditRequest) -> Vec<Below> {
     let held = request.intent.as_ref().and_then(|intent| intent.held.as_ref());
     let inside = held
         .into_iter()
         .flatten()
         .filter(|rrset| rrset.rtype == RecordType::Ns && rrset.owner != request.fqdn.dotted());
+    let inside = inside.chain(request.pool.iter().flat_map(|pool| &pool.elsewhere));
     let inside: Vec<&RRset> = inside.take(MAX_BELOW).collect();
     join_all(inside.into_iter().map(async |rrset| {
         let zone = Name::parse(&rrset.owner).unwrap_or_else(Name::root);

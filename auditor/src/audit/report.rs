@@ -33,7 +33,7 @@ pub(crate) fn report(facts: &Facts, heard: &BTreeMap<Key, Heard>) -> Report {
         begun_at: facts.begun,
         millis: u32::try_from(last.saturating_sub(facts.begun.0)).unwrap_or_default(),
         queries: u32::try_from(heard.len()).unwrap_or(u32::MAX),
-        private_view: facts.request.above.is_some(),
+        private_view: facts.request.above.is_some() || facts.names.values().any(|name| name.configured),
         undelegated: facts.request.undelegated,
         verdict: String::new(),
         servers: facts.servers.iter().map(super::facts::Child::called).collect(),
@@ -41,6 +41,7 @@ pub(crate) fn report(facts: &Facts, heard: &BTreeMap<Key, Heard>) -> Report {
         matrix: matrix(facts),
         findings,
         checks,
+        public: None,
     };
     report.verdict = verdict(&report);
     report

@@ -560,6 +560,7 @@ fn request(sovereign: &Zone) -> AuditRequest {
         intent: Some(intent),
         pool: None,
         above: None,
+        public: false,
         servers: vec![server(1, NS1), server(2, NS2)],
         undelegated: false,
         random_label: "x7f3q".to_owned(),

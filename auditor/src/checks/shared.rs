@@ -12,7 +12,7 @@ use crate::present::Soa;
 
 /// The reason lies with us: an address that may not be asked, or a budget that is used up.
 pub(super) fn not_ours(why: &str) -> bool {
-    why.contains("is not allowed") || why.contains("used up its questions")
+    why.contains("is not allowed") || why.contains("used up its")
 }
 
 /// Servers differ in one part of the SOA.

@@ -20,8 +20,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts, found: &mut Found<'_>) {
-    let intent = facts.intent().and_then(|intent| intent.held.as_deref()).unwrap_or_default();
-    for rrset in intent {
+    let held = facts.intent().and_then(|intent| intent.held.as_deref()).unwrap_or_default();
+    let pool = facts.request.pool.iter().flat_map(|pool| &pool.pointing);
+    for rrset in held.iter().chain(pool) {
         for name in crate::audit::gather::pointed_to(rrset) {
             match facts.targets.get(&name) {
                 Some(Target::Gone) => {

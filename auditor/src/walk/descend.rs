@@ -217,15 +217,16 @@ impl<'a> Descent<'a> {
             return Ok(given.clone());
         }
         let level = self.closest_at(name, nested).await?;
-        let mut found = BTreeSet::new();
-        for kind in [rtype::A, rtype::AAAA] {
+        let of_type = async |kind| {
             let question = Question::new(name.clone(), kind);
             let read = |answer: &Answer| {
                 answer.authoritative.then_some(()).ok_or_else(|| "it has no authority".to_owned())?;
                 Ok(answer.find(name, kind).map(|set| addresses(set).collect::<Vec<_>>()).unwrap_or_default())
             };
-            found.extend(self.first(&level.servers, &question, read).await?);
-        }
+            self.first(&level.servers, &question, read).await
+        };
+        let (v4, v6) = tokio::try_join!(of_type(rtype::A), of_type(rtype::AAAA))?;
+        let found: BTreeSet<IpAddr> = v4.into_iter().chain(v6).collect();
         Ok(self.at_port(found.into_iter()))
     }
 

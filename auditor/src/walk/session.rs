@@ -19,6 +19,8 @@ use crate::wire::{Question, is_truncated};
 const MAX_KEPT: usize = 4096;
 /// How long.
 const KEPT: Duration = Duration::from_secs(60);
+/// Octets of all replies of one walk: a recording stays small whatever the other side sends.
+const MAX_OCTETS: usize = 8 << 20;
 
 /// Reads the time; the store's or the host's, never the library's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -71,22 +73,44 @@ pub(crate) struct Session<'a> {
     source: Source<'a>,
     pub(crate) begun: Timestamp,
     heard: Mutex<BTreeMap<Key, Heard>>,
-    budget: Mutex<u32>,
+    budget: Mutex<Budget>,
+}
+
+/// What one walk may still use.
+struct Budget {
+    questions: u32,
+    octets: usize,
+}
+
+impl Budget {
+    fn new(questions: u32) -> Mutex<Self> {
+        Mutex::new(Self { questions, octets: MAX_OCTETS })
+    }
+
+    /// Leave to send so many questions, or why not.
+    fn take(&mut self, count: u32) -> Result<(), &'static str> {
+        if self.octets == 0 {
+            return Err("the walk asks no more: it has used up its octets");
+        }
+        let left = self.questions.checked_sub(count);
+        self.questions = left.ok_or("the walk asks no more: it has used up its questions")?;
+        Ok(())
+    }
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn live(net: &'a Net, budget: u32) -> Self {
         let begun = (net.clock)();
-        Self { source: Source::Net(net), begun, heard: Mutex::default(), budget: Mutex::new(budget) }
+        Self { source: Source::Net(net), begun, heard: Mutex::default(), budget: Budget::new(budget) }
     }
 
     pub(crate) fn replay(begun: Timestamp, heard: BTreeMap<Key, Heard>) -> Self {
-        Self { source: Source::Kept, begun, heard: Mutex::new(heard), budget: Mutex::new(0) }
+        Self { source: Source::Kept, begun, heard: Mutex::new(heard), budget: Budget::new(0) }
     }
 
     #[cfg(test)]
     pub(crate) fn scripted(begun: Timestamp, script: &'a Script<'a>) -> Self {
-        Self { source: Source::Script(script), begun, heard: Mutex::default(), budget: Mutex::new(5000) }
+        Self { source: Source::Script(script), begun, heard: Mutex::default(), budget: Budget::new(5000) }
     }
 
     /// Everything that was asked and heard.
@@ -179,6 +203,10 @@ impl<'a> Session<'a> {
         all.into_iter().next().unwrap_or_else(|| self.silence("nothing was asked".to_owned()))
     }
 
+    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn silence(&self, why: String) -> Heard {
         Heard { reply: Err(why), at: self.begun, millis: 0 }
     }
@@ -198,12 +226,8 @@ impl<'a> Session<'a> {
             }
         };
         let count = u32::try_from(questions.len()).unwrap_or(u32::MAX);
-        {
-            let mut left = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(rest) = left.checked_sub(count) else {
-                return none("the walk asks no more: it has used up its questions");
-            };
-            *left = rest;
+        if let Err(why) = self.budget().take(count) {
+            return none(why);
         }
         let paced = if net.ours.contains(&server) { 0 } else { count };
         let _pass = match net.gate.enter(server, paced).await {
@@ -218,6 +242,11 @@ impl<'a> Session<'a> {
         let word = if transport == Transport::Udp { "udp" } else { "tcp" };
         counter!("pdm_walk_queries_total", "transport" => word)
             .increment((exchange.sent_udp + exchange.sent_tcp).into());
+        let octets: usize = exchange.replies.iter().flatten().map(Vec::len).sum();
+        {
+            let mut budget = self.budget();
+            budget.octets = budget.octets.saturating_sub(octets);
+        }
         let millis = u32::try_from(exchange.elapsed.as_millis()).unwrap_or(u32::MAX);
         let without_id = |mut octets: Vec<u8>| {
             octets.iter_mut().take(2).for_each(|octet| *octet = 0);

@@ -265,13 +265,17 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// A prober that may ask loopback addresses, and waits 300 ms.
+/// How long a test waits for a server that does answer, though the machine may have other things to do.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A prober that may ask loopback addresses.
 pub fn prober() -> Prober {
-    Prober::new(Settings {
-        allowed: vec!["127.0.0.0/8".parse().unwrap()],
-        patience: Duration::from_millis(300),
-        ..Settings::default()
-    })
+    patient(PATIENCE)
+}
+
+/// The same with another patience.
+pub fn patient(patience: Duration) -> Prober {
+    Prober::new(Settings { allowed: vec!["127.0.0.0/8".parse().unwrap()], patience, ..Settings::default() })
 }
 
 /// The reason, question and detail of a proof that must fail.

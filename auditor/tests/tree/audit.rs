@@ -59,6 +59,7 @@ fn sovereign(tree: &Tree, held: Vec<RRset>) -> AuditRequest {
         intent: Some(intent),
         pool: None,
         above: None,
+        public: false,
         servers: servers(tree),
         undelegated: false,
         random_label: "x7f3q".to_owned(),
@@ -94,6 +95,9 @@ async fn a_healthy_sovereign_has_nothing_at_warning_or_above_and_is_replayed_bit
     assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&audited.report).unwrap());
     assert_eq!(replay(b"{}").unwrap_err().code, "bad-recording");
 
+    // As the operator's own servers, which are asked without a pace.
+    let ours = servers(&tree).iter().map(|s| s.address).collect();
+    let walker = crate::walker(pdm_auditor::WalkSettings { ours, ..tree.settings() });
     let mut times = Vec::new();
     for _ in 0..9 {
         let begun = Instant::now();
@@ -105,6 +109,25 @@ async fn a_healthy_sovereign_has_nothing_at_warning_or_above_and_is_replayed_bit
     println!("a full audit: median {:?}, {} questions", times[4], audited.report.queries);
     // The machine may do other things too; `tests/bench` measures it by itself.
     assert!(times[4] < Duration::from_secs(10), "{times:?}");
+}
+
+#[tokio::test]
+async fn what_everybody_sees_leaves_configured_addresses_aside() {
+    let tree = Tree::start();
+    let request = sovereign(&tree, desired());
+    // PDM is told one address for both nameservers; the DNS tells two.
+    let one = |name| (name, vec![servers(&tree)[0].address]);
+    let overrides = nameservers().into_iter().map(one).collect();
+    let walker = crate::walker(pdm_auditor::WalkSettings { overrides, ..tree.settings() });
+    let mut private = walker.audit(request.clone()).await.unwrap().report;
+    assert!(private.private_view && private.chain.len() == 2, "{:#?}", private.chain);
+    let public = AuditRequest { public: true, servers: Vec::new(), ..request };
+    let public = walker.audit(public).await.unwrap();
+    assert_eq!((loud(&public.report), public.report.private_view), (Vec::new(), false));
+    assert_eq!(public.report.servers.len(), 2);
+    assert_eq!(replay(&public.recording).unwrap(), public.report);
+    private.put_beside(public.report);
+    assert!(private.public.unwrap().findings.iter().all(|f| f.subject.starts_with("public view")));
 }
 
 #[tokio::test]
@@ -165,6 +188,7 @@ async fn a_glance_sees_what_is_wrong_and_is_quick() {
         rrsets: desired(),
         server: servers(&tree)[0].clone(),
         carries_parent: true,
+        patience: None,
     };
     let settings = pdm_auditor::WalkSettings {
         ours: servers(&tree).iter().map(|s| s.address).collect(),

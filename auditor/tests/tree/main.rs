@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
 mod audit;
+mod evil;
 #[path = "../support/mod.rs"]
 mod support;
 mod walk;

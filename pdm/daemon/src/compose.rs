@@ -92,6 +92,7 @@ impl Daemon {
             registrars: registrars(config)?,
             auditor,
             audits,
+            lease: lease.clone(),
         };
         let vault = vault(config)?;
         let tokens = TokenKey::new(&config.auth.token_key);

@@ -59,6 +59,16 @@ impl Engine {
         Ok(merged.sets)
     }
 
+    /// Mail as the old zone had it, as far as it is served by us now and by nobody's choice taken over: what must go on for
+    /// as long as the domain is with us.
+    pub(crate) async fn carried_mail(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
+        let Some((carried, _)) = self.carried(allocation).await? else { return Ok(Vec::new()) };
+        let ours = self.own_rrsets_now(allocation).await?;
+        let merged = merge(&allocation.fqdn, &carried, &ours).sets;
+        let old = merged.into_iter().filter(|set| !ours.iter().any(|own| own.key() == set.key()));
+        Ok(mail(&old.collect::<Vec<_>>()))
+    }
+
     /// What a proof asks for.
     pub(crate) async fn proved_rrsets(&self, allocation: &Allocation) -> Result<Vec<RRset>, Fault> {
         let mut all = self.desired(allocation).await?;
@@ -90,6 +100,54 @@ impl Engine {
     }
 }
 
+/// The sets that mail needs: MX and the addresses behind it, SPF, DKIM, DMARC, and what says how to deliver.
+fn mail(sets: &[RRset]) -> Vec<RRset> {
+    let exchanges: BTreeSet<&str> = sets
+        .iter()
+        .filter(|set| set.rtype.as_str() == "MX")
+        .flat_map(|set| set.records.iter().filter_map(|content| content.split_ascii_whitespace().last()))
+        .collect();
+    let named = |owner: &str| {
+        owner.contains("._domainkey.")
+            || ["_dmarc.", "_mta-sts.", "_smtp._tls."].iter().any(|l| owner.starts_with(l))
+    };
+    let is_mail = |set: &&RRset| match set.rtype.as_str() {
+        "MX" => true,
+        "TXT" => named(&set.owner) || set.records.iter().any(|text| text.starts_with("\"v=spf1")),
+        "CNAME" => named(&set.owner),
+        "A" | "AAAA" => exchanges.contains(set.owner.as_str()),
+        _ => false,
+    };
+    sets.iter().filter(is_mail).cloned().collect()
+}
+
 fn leads(rtype: &RecordType) -> bool {
     pdm_carry_over::CARRIED.iter().any(|t| t.leads && t.name == rtype.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_model::Ttl;
+
+    #[test]
+    fn mail_is_told_from_the_rest_of_a_zone() {
+        let set = |owner: &str, kind: &str, content: &str| {
+            RRset::new(owner, RecordType::from(kind.to_owned()), Ttl::new(60), [content])
+        };
+        let sets = [
+            set("acme.com.", "MX", "10 mx.acme.com."),
+            set("mx.acme.com.", "A", "192.0.2.7"),
+            set("www.acme.com.", "A", "192.0.2.8"),
+            set("acme.com.", "TXT", "\"v=spf1 mx -all\""),
+            set("s1._domainkey.acme.com.", "CNAME", "s1.vendor.example."),
+            set("_dmarc.acme.com.", "TXT", "\"v=DMARC1; p=none\""),
+            set("shop.acme.com.", "CNAME", "shop.vendor.example."),
+            set("note.acme.com.", "TXT", "\"hello\""),
+        ];
+        let owners: Vec<String> = mail(&sets).into_iter().map(|set| set.owner).collect();
+        let wanted =
+            ["acme.com.", "mx.acme.com.", "acme.com.", "s1._domainkey.acme.com.", "_dmarc.acme.com."];
+        assert_eq!(owners, wanted);
+    }
 }

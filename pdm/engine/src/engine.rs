@@ -8,6 +8,7 @@ use std::time::Duration;
 use pdm_model::{Allocation, DsRecord, Mode, Pool, ZoneName};
 use pdm_ports::audit::Auditor;
 use pdm_ports::audit_store::AuditStore;
+use pdm_ports::parent::ZoneLease;
 use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub auditor: Arc<dyn Auditor>,
     /// Keeps what audits leave behind.
     pub audits: Arc<dyn AuditStore>,
+    /// Which replica goes round.
+    pub lease: Arc<dyn ZoneLease>,
 }
 
 /// Intents, workers and sweeps over one set of parts.

@@ -240,13 +240,50 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Every check with its outcome.
     pub checks: BTreeMap<String, Outcome>,
+    /// The same name as everybody sees it, beside a private view: from the root, at the addresses that the DNS tells. Its
+    /// findings are only those that the private view does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<Box<Report>>,
 }
 
+/// In the subject of every finding of a public view beside a private one.
+const PUBLIC: &str = "public view";
+
 impl Report {
+    /// Put the public view beside this one. What both see stands in this one only.
+    pub fn put_beside(&mut self, mut public: Self) {
+        let seen =
+            |f: &Finding| self.findings.iter().any(|own| own.key() == f.key() && own.severity >= f.severity);
+        public.findings.retain(|finding| !seen(finding));
+        for finding in &mut public.findings {
+            let subject = std::mem::take(&mut finding.subject);
+            finding.subject =
+                if subject.is_empty() { PUBLIC.to_owned() } else { format!("{PUBLIC}, {subject}") };
+        }
+        self.public = Some(Box::new(public));
+    }
+
+    /// Findings of both views.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().chain(self.public.iter().flat_map(|public| &public.findings))
+    }
+
+    /// The same, to be changed.
+    pub fn all_findings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        self.findings.iter_mut().chain(self.public.iter_mut().flat_map(|public| &mut public.findings))
+    }
+
+    /// Nothing can be said of whether a finding is still there: its check was not made, or its view not taken.
+    fn is_silent_about(&self, finding: &Finding) -> bool {
+        let report = if finding.subject.starts_with(PUBLIC) { self.public.as_deref() } else { Some(self) };
+        let outcome = report.and_then(|report| report.checks.get(&finding.code));
+        matches!(outcome, None | Some(Outcome::CouldNotAsk { .. } | Outcome::Skipped { .. }))
+    }
+
     /// The worst severity of what somebody should act on.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
-        self.findings.iter().filter(|f| f.is_open()).map(|f| f.severity).max()
+        self.all_findings().filter(|f| f.is_open()).map(|f| f.severity).max()
     }
 
     /// A secondary figure: 100 less 40, 15 and 3 for each open critical finding, error and warning; never below 0.
@@ -258,7 +295,7 @@ impl Report {
             Severity::Warning => 3,
             Severity::Notice | Severity::Info => 0,
         };
-        100u32.saturating_sub(self.findings.iter().filter(|f| f.is_open()).map(cost).sum())
+        100u32.saturating_sub(self.all_findings().filter(|f| f.is_open()).map(cost).sum())
     }
 }
 
@@ -266,7 +303,7 @@ impl Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Turn {
-    /// Was not there before.
+    /// Was not there before, or nobody spoke of it: its acknowledgement has ended.
     New,
     /// Was less severe.
     Worse,
@@ -295,8 +332,29 @@ impl Turn {
 pub struct Transition {
     /// What happened.
     pub turn: Turn,
+    /// How bad it was before; none when it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Severity>,
     /// The finding: as it is, or as it was when it is gone.
     pub finding: Finding,
+}
+
+impl Transition {
+    /// Worth telling people: a warning or worse, now or before. What somebody acknowledged is told again only when it
+    /// grows worse, and when the acknowledgement ends.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        let worst = self.was.map_or(self.finding.severity, |was| was.max(self.finding.severity));
+        let unknown = self.finding.acknowledged.is_none() || self.turn == Turn::Worse;
+        worst >= Severity::Warning && unknown
+    }
+}
+
+/// What a first report tells: everything in it is new.
+#[must_use]
+pub fn all_new(report: &Report) -> Vec<Transition> {
+    let new = |finding: &Finding| Transition { turn: Turn::New, was: None, finding: finding.clone() };
+    report.all_findings().map(new).collect()
 }
 
 /// What changed from `before` to `after`. A check that could not be asked says nothing: its findings are neither new nor
@@ -304,32 +362,35 @@ pub struct Transition {
 #[must_use]
 pub fn compare(before: &Report, after: &Report) -> Vec<Transition> {
     let keyed = |report: &Report| -> BTreeMap<String, Finding> {
-        report.findings.iter().map(|f| (f.key(), f.clone())).collect()
+        report.all_findings().map(|f| (f.key(), f.clone())).collect()
     };
     let (old, new) = (keyed(before), keyed(after));
-    let silent = |report: &Report, code: &str| {
-        matches!(report.checks.get(code), None | Some(Outcome::CouldNotAsk { .. } | Outcome::Skipped { .. }))
-    };
     let mut all = Vec::new();
     for (key, finding) in &new {
         let turn = match old.get(key) {
             Some(was) if was.severity < finding.severity => Some(Turn::Worse),
             Some(was) if was.severity > finding.severity => Some(Turn::Better),
+            Some(was) if was.acknowledged.is_some() && finding.acknowledged.is_none() => Some(Turn::New),
             Some(_) => None,
             None => Some(Turn::New),
         };
-        all.extend(turn.map(|turn| Transition { turn, finding: finding.clone() }));
+        let was = old.get(key).map(|was| was.severity).filter(|_| turn != Some(Turn::New));
+        all.extend(turn.map(|turn| Transition { turn, was, finding: finding.clone() }));
     }
-    let gone = old.iter().filter(|(key, was)| !new.contains_key(*key) && !silent(after, &was.code));
-    all.extend(gone.map(|(_, was)| Transition { turn: Turn::Gone, finding: was.clone() }));
+    let gone = old.iter().filter(|(key, was)| !new.contains_key(*key) && !after.is_silent_about(was));
+    all.extend(gone.map(|(_, was)| Transition {
+        turn: Turn::Gone,
+        was: Some(was.severity),
+        finding: was.clone(),
+    }));
     all
 }
 
 /// Findings keep the time at which they were first seen, also over an audit that could not ask.
 pub fn carry_since(before: &Report, after: &mut Report) {
-    for finding in &mut after.findings {
+    for finding in after.all_findings_mut() {
         let key = finding.key();
-        if let Some(was) = before.findings.iter().find(|f| f.key() == key) {
+        if let Some(was) = before.all_findings().find(|f| f.key() == key) {
             finding.since = was.since;
         }
     }
@@ -375,6 +436,7 @@ mod tests {
             matrix: Vec::new(),
             findings,
             checks,
+            public: None,
         }
     }
 
@@ -391,10 +453,55 @@ mod tests {
     }
 
     #[test]
+    fn what_is_acknowledged_is_told_again_when_it_grows_worse_and_when_that_ends() {
+        let known = |severity| {
+            let acknowledged =
+                Acknowledged { by: "me".to_owned(), reason: String::new(), until: Timestamp(99) };
+            Finding { acknowledged: Some(acknowledged), ..finding("A", severity, 1) }
+        };
+        let (w, e) = (Severity::Warning, Severity::Error);
+        let news = |before: Finding, after: Finding| {
+            let turns = compare(&report(vec![before], &[]), &report(vec![after], &[]));
+            turns.iter().filter(|t| t.is_news()).map(|t| t.turn).collect::<Vec<_>>()
+        };
+        assert_eq!(news(known(w), known(w)), []);
+        assert_eq!(news(known(w), known(e)), [Turn::Worse]);
+        assert_eq!(news(known(w), finding("A", w, 1)), [Turn::New]);
+        assert_eq!(
+            news(finding("A", w, 1), finding("A", Severity::Notice, 1)),
+            [Turn::Better],
+            "below a warning now"
+        );
+        assert_eq!(news(finding("A", Severity::Info, 1), finding("A", Severity::Notice, 1)), []);
+        let first = all_new(&report(vec![finding("A", w, 1), finding("B", Severity::Info, 1)], &[]));
+        assert_eq!(first.iter().filter(|t| t.is_news()).count(), 1);
+    }
+
+    #[test]
     fn silence_is_neither_better_nor_worse() {
         let before = report(vec![finding("A", Severity::Error, 1)], &[]);
         assert!(compare(&before, &report(Vec::new(), &["A"])).is_empty());
         assert_eq!(compare(&before, &report(Vec::new(), &[])).len(), 1);
+    }
+
+    #[test]
+    fn a_public_view_adds_what_only_everybody_else_sees() {
+        let (w, e) = (Severity::Warning, Severity::Error);
+        let both = |public: Vec<Finding>, silent: &[&str]| {
+            let mut one = report(vec![finding("A", w, 1)], &[]);
+            one.put_beside(report(public, silent));
+            one
+        };
+        let one = both(vec![finding("A", w, 1), finding("B", e, 1)], &[]);
+        let keys: Vec<_> = one.all_findings().map(Finding::key).collect();
+        assert_eq!((keys, one.worst()), (vec!["A".to_owned(), "B public view".to_owned()], Some(e)));
+        let turns = |after: &Report| {
+            compare(&one, after).iter().map(|t| (t.turn, t.finding.key())).collect::<Vec<_>>()
+        };
+        assert_eq!(turns(&both(Vec::new(), &[])), [(Turn::Gone, "B public view".to_owned())]);
+        // Not asked, or not looked at: nothing is known.
+        assert_eq!(turns(&both(Vec::new(), &["B"])), []);
+        assert_eq!(turns(&report(vec![finding("A", w, 1)], &[])), []);
     }
 
     #[test]

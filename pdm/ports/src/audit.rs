@@ -1,6 +1,7 @@
 //! Auditing: a whole look at one name in the real DNS, judged against what should be there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_model::audit::Report;
@@ -58,8 +59,18 @@ pub struct Intent {
 pub struct PoolFacts {
     /// Zones with our mark that no allocation has.
     pub orphan_zones: Vec<String>,
+    /// Zones in PowerDNS at or below names of the pool that carry no mark and belong to no allocation.
+    pub foreign_zones: Vec<String>,
+    /// Active Sovereigns that PowerDNS has no zone for.
+    pub missing_zones: Vec<String>,
     /// Delegations in the pool that no allocation has.
     pub orphan_delegations: Vec<String>,
+    /// Active Sovereigns that the pool does not delegate.
+    pub missing_delegations: Vec<String>,
+    /// Delegations in the pool to other nameservers than ours.
+    pub elsewhere: Vec<RRset>,
+    /// Records of the pool that point to other names.
+    pub pointing: Vec<RRset>,
     /// Active Sovereigns whose DS in the pool is not that of their keys: name, what is there, what should be.
     pub wrong_ds: Vec<(String, String, String)>,
     /// Released names that other records of the pool still point to: owner and type, name.
@@ -107,6 +118,8 @@ pub struct AuditRequest {
     pub pool: Option<PoolFacts>,
     /// Start here instead of at the root.
     pub above: Option<Above>,
+    /// As everybody sees it: configured addresses of nameservers are left aside.
+    pub public: bool,
     /// Nameservers of ours; in a test before the delegation they are asked instead of the parent's.
     pub servers: Vec<Server>,
     /// What would be if the parent delegated to `servers` with the DS of the intent.
@@ -154,6 +167,8 @@ pub struct GlanceRequest {
     pub server: Server,
     /// The same server carries the parent, so that it can be asked for the DS.
     pub carries_parent: bool,
+    /// How long to wait for answers, instead of as usual.
+    pub patience: Option<Duration>,
 }
 
 /// Looks at real DNS and judges; answers are parsed as hostile, and the address policy for probes applies.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pdm_model::audit::{Acknowledged, Report, Severity};
+use pdm_model::audit::{Acknowledged, Report, Severity, Transition};
 use pdm_model::incident::Measurement;
 use pdm_model::{AuditEntry, Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
@@ -81,13 +81,19 @@ pub struct ChainState {
 /// Keeps reports and the chain.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Keep a report, with its recording if it may be wanted again.
-    async fn keep_report(&self, report: &Report, recording: Option<String>) -> Result<(), Fault>;
+    /// Keep a report, with its recording if it may be wanted again; in the same transaction `news` is put down for whoever
+    /// is told what happens.
+    async fn keep_report(
+        &self,
+        report: &Report,
+        recording: Option<String>,
+        news: &[Transition],
+    ) -> Result<(), Fault>;
     /// One report.
     async fn report(&self, id: &str) -> Result<Option<Report>, Fault>;
     /// The recording of a report, if it was kept.
     async fn recording(&self, id: &str) -> Result<Option<String>, Fault>;
-    /// The newest report about a name.
+    /// The newest report about a name as it is; what would be does not count.
     async fn last_report(&self, fqdn: &ZoneName) -> Result<Option<Report>, Fault>;
     /// Reports before `before`, newest first.
     async fn reports(
@@ -96,6 +102,8 @@ pub trait AuditStore: Send + Sync {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<ReportLine>, Fault>;
+    /// The active names whose last reports are the oldest, oldest first, with the place of that report; 0 when there is none.
+    async fn least_recently_audited(&self, limit: u32) -> Result<Vec<(ZoneName, i64)>, Fault>;
     /// Drop reports older than `keep`, except the newest of each name, and measurements older than two years; answers
     /// how many reports.
     async fn prune_reports(&self, keep: Duration) -> Result<u64, Fault>;
@@ -108,6 +116,18 @@ pub trait AuditStore: Send + Sync {
     ) -> Result<(), Fault>;
     /// What is acknowledged about a name now, by the finding's key.
     async fn acknowledged(&self, fqdn: &ZoneName) -> Result<BTreeMap<String, Acknowledged>, Fault>;
+
+    /// Names at which the last quick look saw something wrong, with what.
+    async fn wrong_names(&self) -> Result<BTreeMap<ZoneName, String>, Fault>;
+    /// A quick look saw something wrong at a name, or that all is well again. When that changes anything, `entry` goes into
+    /// the log and `news` is put down for whoever is told, in one transaction; answers whether it did.
+    async fn note_wrong(
+        &self,
+        fqdn: &ZoneName,
+        wrong: Option<&str>,
+        entry: AuditEntry,
+        news: &Transition,
+    ) -> Result<bool, Fault>;
 
     /// Keep what a round of quick looks saw.
     async fn add_measurement(&self, measurement: Measurement) -> Result<(), Fault>;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 
-/// One change of an allocation that was not told yet.
+/// One change of an allocation, or a turn of a finding about a name, that was not told yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happened {
     /// Place in the store's order.
@@ -35,6 +35,9 @@ pub struct Happened {
     pub suspended: Option<String>,
     /// What was found about it.
     pub conditions: Value,
+    /// A finding of an audit that is new, worse, better or gone: `turn`, `finding`, `report`. The rest is then how the
+    /// name stands; of a pool it is nothing but the name.
+    pub finding: Option<Value>,
 }
 
 /// How much waits to be told.

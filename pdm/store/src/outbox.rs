@@ -2,9 +2,11 @@
 //! forget to; only while somebody wants to tell it.
 
 use async_trait::async_trait;
-use pdm_model::Phase;
+use pdm_model::audit::Transition;
+use pdm_model::{Phase, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::outbox::{Backlog, Happened, Outbox};
+use serde_json::json;
 use sqlx::any::AnyRow;
 
 use crate::SqlStore;
@@ -16,8 +18,42 @@ const SEED: &str = "INSERT INTO outbox
     (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
     SELECT updated_at, id, fqdn, pool, mode, owner, phase, NULL, generation, target, suspended, conditions
     FROM allocations WHERE phase <> 'freed' ORDER BY fqdn";
-const WAITING: &str = "SELECT seq, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions
-    FROM outbox ORDER BY seq LIMIT $1";
+const WAITING: &str = "SELECT seq, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+    finding FROM outbox ORDER BY seq LIMIT $1";
+/// A turn of a finding, with how its name stands.
+const FINDING: &str = "INSERT INTO outbox
+    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions, finding)
+    SELECT $1, id, fqdn, pool, mode, owner, phase, phase, generation, target, suspended, conditions, $3
+    FROM allocations WHERE fqdn = $2 AND phase <> 'freed'";
+/// The same of a pool, which is no allocation.
+const FINDING_OF_POOL: &str = "INSERT INTO outbox
+    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions, finding)
+    VALUES ($1, '', $2, $2, 'pool', '', 'active', NULL, 0, NULL, NULL, '[]', $3)";
+
+/// Put down a turn of a finding for whoever is told, while somebody is.
+pub(crate) async fn put_down(
+    session: &mut Session,
+    fqdn: &ZoneName,
+    news: &Transition,
+    report: Option<&str>,
+) -> Result<(), Trouble> {
+    let on: Option<AnyRow> = sqlx::query("SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on'")
+        .fetch_optional(&mut session.conn)
+        .await?;
+    if on.is_none() {
+        return Ok(());
+    }
+    let now = session.now().await?;
+    let body =
+        json!({ "turn": news.turn, "was": news.was, "finding": news.finding, "report": report }).to_string();
+    for sql in [FINDING, FINDING_OF_POOL] {
+        let query = sqlx::query(sql).bind(now.0).bind(fqdn.to_string()).bind(body.clone());
+        if query.execute(&mut session.conn).await?.rows_affected() > 0 {
+            break;
+        }
+    }
+    Ok(())
+}
 
 struct Keep(bool);
 
@@ -76,6 +112,7 @@ fn happened(row: &AnyRow) -> Result<Happened, Trouble> {
         target: fields.maybe_json()?,
         suspended: fields.maybe_string()?,
         conditions: fields.maybe_json()?.unwrap_or_default(),
+        finding: fields.maybe_json()?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_carry_over::CarriedZone;
-use pdm_model::audit::{Acknowledged, Report};
+use pdm_model::audit::{Acknowledged, Report, Transition};
 use pdm_model::incident::Measurement;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
@@ -195,8 +195,13 @@ impl Store for SqlStore {
 
 #[async_trait]
 impl AuditStore for SqlStore {
-    async fn keep_report(&self, report: &Report, recording: Option<String>) -> Result<(), Fault> {
-        self.write(reports::Keep { report: report.clone(), recording }).await
+    async fn keep_report(
+        &self,
+        report: &Report,
+        recording: Option<String>,
+        news: &[Transition],
+    ) -> Result<(), Fault> {
+        self.write(reports::Keep { report: report.clone(), recording, news: news.to_vec() }).await
     }
 
     async fn report(&self, id: &str) -> Result<Option<Report>, Fault> {
@@ -220,6 +225,10 @@ impl AuditStore for SqlStore {
         self.read(reports::Page { fqdn: fqdn.cloned(), before, limit }).await
     }
 
+    async fn least_recently_audited(&self, limit: u32) -> Result<Vec<(ZoneName, i64)>, Fault> {
+        self.read(reports::LeastRecent(limit)).await
+    }
+
     async fn prune_reports(&self, keep: Duration) -> Result<u64, Fault> {
         self.write(reports::Prune(keep)).await
     }
@@ -236,6 +245,21 @@ impl AuditStore for SqlStore {
 
     async fn acknowledged(&self, fqdn: &ZoneName) -> Result<BTreeMap<String, Acknowledged>, Fault> {
         self.read(reports::Acknowledgements(fqdn.clone())).await
+    }
+
+    async fn wrong_names(&self) -> Result<BTreeMap<ZoneName, String>, Fault> {
+        self.read(reports::Wrong).await
+    }
+
+    async fn note_wrong(
+        &self,
+        fqdn: &ZoneName,
+        wrong: Option<&str>,
+        entry: AuditEntry,
+        news: &Transition,
+    ) -> Result<bool, Fault> {
+        let (fqdn, wrong, news) = (fqdn.clone(), wrong.map(str::to_owned), news.clone());
+        self.write(reports::NoteWrong { fqdn, wrong, entry, news }).await
     }
 
     async fn add_measurement(&self, measurement: Measurement) -> Result<(), Fault> {

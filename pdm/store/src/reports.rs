@@ -1,16 +1,18 @@
-//! Reports of audits, and what is acknowledged.
+//! Reports of audits, what is acknowledged, and what quick looks saw.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use pdm_model::audit::{Acknowledged, Report, Severity};
+use pdm_model::audit::{Acknowledged, Report, Severity, Transition};
 use pdm_model::incident::Measurement;
-use pdm_model::{Timestamp, ZoneName};
+use pdm_model::{AuditEntry, Timestamp, ZoneName};
 use pdm_ports::audit_store::ReportLine;
 use sqlx::any::AnyRow;
 
 use crate::db::{Job, Session};
 use crate::fault::Trouble;
+use crate::log::audit;
+use crate::outbox::put_down;
 use crate::rows::{Fields, json};
 
 /// At most so many rows in one transaction.
@@ -22,6 +24,7 @@ const MEASUREMENTS_MS: i64 = 2 * 366 * 86_400_000;
 pub(crate) struct Keep {
     pub(crate) report: Report,
     pub(crate) recording: Option<String>,
+    pub(crate) news: Vec<Transition>,
 }
 
 #[async_trait]
@@ -31,17 +34,22 @@ impl Job for Keep {
     async fn run(&self, session: &mut Session) -> Result<(), Trouble> {
         let report = &self.report;
         sqlx::query(
-            "INSERT INTO audits (id, fqdn, at, worst, verdict, body, recording) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO audits (id, fqdn, at, worst, verdict, undelegated, body, recording)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(report.id.clone())
         .bind(report.fqdn.to_string())
         .bind(report.begun_at.0)
         .bind(report.worst().map(Severity::as_str))
         .bind(report.verdict.clone())
+        .bind(i64::from(report.undelegated))
         .bind(json(report)?)
         .bind(self.recording.clone())
         .execute(&mut session.conn)
         .await?;
+        for news in &self.news {
+            put_down(session, &report.fqdn, news, Some(&report.id)).await?;
+        }
         Ok(())
     }
 }
@@ -61,9 +69,10 @@ impl Job for One {
     async fn run(&self, session: &mut Session) -> Result<Option<Report>, Trouble> {
         let (sql, value) = match self {
             Self::Id(id) => ("SELECT body FROM audits WHERE id = $1", id.clone()),
-            Self::Last(fqdn) => {
-                ("SELECT body FROM audits WHERE fqdn = $1 ORDER BY seq DESC LIMIT 1", fqdn.to_string())
-            }
+            Self::Last(fqdn) => (
+                "SELECT body FROM audits WHERE fqdn = $1 AND undelegated = 0 ORDER BY seq DESC LIMIT 1",
+                fqdn.to_string(),
+            ),
         };
         let row: Option<AnyRow> = sqlx::query(sql).bind(value).fetch_optional(&mut session.conn).await?;
         row.map(|row| Fields::new(&row).json()).transpose()
@@ -135,6 +144,29 @@ fn severity(word: &str) -> Option<Severity> {
     [Info, Notice, Warning, Error, Critical].into_iter().find(|severity| severity.as_str() == word)
 }
 
+/// The active names whose last reports are the oldest.
+pub(crate) struct LeastRecent(pub(crate) u32);
+
+#[async_trait]
+impl Job for LeastRecent {
+    type Out = Vec<(ZoneName, i64)>;
+
+    async fn run(&self, session: &mut Session) -> Result<Vec<(ZoneName, i64)>, Trouble> {
+        let rows: Vec<AnyRow> = sqlx::query(
+            "SELECT a.fqdn, (SELECT COALESCE(MAX(r.seq), 0) FROM audits r WHERE r.fqdn = a.fqdn AND r.undelegated = 0) AS last
+             FROM allocations a WHERE a.phase = 'active' ORDER BY last, a.fqdn LIMIT $1",
+        )
+        .bind(i64::from(self.0))
+        .fetch_all(&mut session.conn)
+        .await?;
+        let read = |row: &AnyRow| {
+            let mut fields = Fields::new(row);
+            Ok((fields.name()?, fields.int()?))
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
 /// Drop those before a time, except the newest of each name.
 pub(crate) struct Prune(pub(crate) std::time::Duration);
 
@@ -152,7 +184,8 @@ impl Job for Prune {
         let done = sqlx::query(
             "DELETE FROM audits WHERE seq IN
                 (SELECT a.seq FROM audits a WHERE a.at < $1
-                    AND EXISTS (SELECT 1 FROM audits b WHERE b.fqdn = a.fqdn AND b.seq > a.seq)
+                    AND EXISTS (SELECT 1 FROM audits b
+                        WHERE b.fqdn = a.fqdn AND b.undelegated = a.undelegated AND b.seq > a.seq)
                  ORDER BY a.seq LIMIT $2)",
         )
         .bind(before)
@@ -218,6 +251,57 @@ impl Job for Acknowledgements {
             Ok((finding, Acknowledged { by, reason, until }))
         };
         rows.iter().map(read).collect()
+    }
+}
+
+/// Names at which the last quick look saw something wrong.
+pub(crate) struct Wrong;
+
+#[async_trait]
+impl Job for Wrong {
+    type Out = BTreeMap<ZoneName, String>;
+
+    async fn run(&self, session: &mut Session) -> Result<BTreeMap<ZoneName, String>, Trouble> {
+        let rows: Vec<AnyRow> = sqlx::query("SELECT fqdn, why FROM wrong_names ORDER BY fqdn")
+            .fetch_all(&mut session.conn)
+            .await?;
+        let read = |row: &AnyRow| {
+            let mut fields = Fields::new(row);
+            Ok((fields.name()?, fields.string()?))
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+/// Something is wrong at a name, or no longer.
+pub(crate) struct NoteWrong {
+    pub(crate) fqdn: ZoneName,
+    pub(crate) wrong: Option<String>,
+    pub(crate) entry: AuditEntry,
+    pub(crate) news: Transition,
+}
+
+#[async_trait]
+impl Job for NoteWrong {
+    type Out = bool;
+
+    async fn run(&self, session: &mut Session) -> Result<bool, Trouble> {
+        let now = session.now().await?;
+        let query = match &self.wrong {
+            Some(why) => sqlx::query(
+                "INSERT INTO wrong_names (fqdn, why, since) VALUES ($1, $2, $3) ON CONFLICT (fqdn) DO NOTHING",
+            )
+            .bind(self.fqdn.to_string())
+            .bind(why.clone())
+            .bind(now.0),
+            None => sqlx::query("DELETE FROM wrong_names WHERE fqdn = $1").bind(self.fqdn.to_string()),
+        };
+        if query.execute(&mut session.conn).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit(session, std::slice::from_ref(&self.entry), now).await?;
+        put_down(session, &self.fqdn, &self.news, None).await?;
+        Ok(true)
     }
 }
 

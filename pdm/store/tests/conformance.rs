@@ -80,6 +80,9 @@ conformance! {
         workers_and_callers_never_deadlock,
         events_tell_each_visible_change_once;
     auditing:
+        news_of_findings_waits_with_the_report_while_somebody_is_told,
+        what_a_quick_look_saw_is_told_once,
+        the_name_that_was_not_audited_for_longest_is_next,
         reports_are_kept_listed_and_pruned,
         an_acknowledgement_ends_by_the_clock_of_the_store,
         the_log_becomes_one_chain_whoever_seals_it,

@@ -2,6 +2,7 @@
 //!
 //! Subject: `<prefix>.<environment>.dns.<phase>.<name>`, the name's own dots between its tokens. So `ws.prod.dns.>` is
 //! everything, `ws.*.dns.active.>` every Sovereign that became active, and `ws.prod.dns.*.omantel.omani.works` one of them.
+//! A finding of an audit has the word `finding` in place of the phase.
 
 use pdm_model::Phase;
 use pdm_ports::outbox::Happened;
@@ -26,22 +27,30 @@ impl Words {
     /// Where one change is published.
     #[must_use]
     pub fn subject(&self, happened: &Happened) -> String {
-        format!("{}.{}.dns.{}.{}", self.prefix, self.environment, happened.phase.as_str(), happened.fqdn)
+        let word = if happened.finding.is_some() { "finding" } else { happened.phase.as_str() };
+        format!("{}.{}.dns.{word}.{}", self.prefix, self.environment, happened.fqdn)
     }
 
-    /// The change as a CloudEvent 1.0. `moved`: the phase is another one; `found`: something else about it is.
+    /// The change as a CloudEvent 1.0. `moved`: the phase is another one; `found`: something else about it is. A finding is
+    /// `new`, `worse`, `better` or `gone`.
     #[must_use]
     pub fn event(&self, happened: &Happened) -> Value {
-        let what = if happened.was == Some(happened.phase) { "found" } else { "moved" };
+        let (what, data) = match &happened.finding {
+            Some(finding) => {
+                (format!("finding.{}", finding["turn"].as_str().unwrap_or("new")), told(happened, finding))
+            }
+            None if happened.was == Some(happened.phase) => ("allocation.found".to_owned(), state(happened)),
+            None => ("allocation.moved".to_owned(), state(happened)),
+        };
         json!({
             "specversion": "1.0",
             "id": id(happened),
             "source": format!("/pdm/{}", self.environment),
-            "type": format!("io.openova.pdm.allocation.{what}"),
+            "type": format!("io.openova.pdm.{what}"),
             "subject": happened.fqdn,
             "time": happened.at.to_string(),
             "datacontenttype": "application/json",
-            "data": state(happened),
+            "data": data,
         })
     }
 }
@@ -51,6 +60,17 @@ impl Words {
 pub fn id(happened: &Happened) -> String {
     // A store that was copied numbers anew; the time keeps old and new apart.
     format!("{}-{}-{}", happened.allocation, happened.seq, happened.at.0)
+}
+
+/// A finding, whose name it is about, and whom that belongs to.
+fn told(happened: &Happened, finding: &Value) -> Value {
+    let mut data = finding.clone();
+    for (name, value) in
+        [("fqdn", &happened.fqdn), ("poolDomain", &happened.pool), ("owner", &happened.owner)]
+    {
+        data[name] = value.as_str().into();
+    }
+    data
 }
 
 /// How a name stands, for the bucket.
@@ -76,6 +96,12 @@ pub fn state(happened: &Happened) -> Value {
         state["suspended"] = reason.as_str().into();
     }
     state
+}
+
+/// Whether this changes the name's entry in the bucket.
+#[must_use]
+pub fn moves(happened: &Happened) -> bool {
+    happened.finding.is_none()
 }
 
 /// Whether the name has an entry in the bucket.
@@ -104,6 +130,7 @@ mod tests {
             target: Some(json!({"loadBalancers": [{"ipv4": "192.0.2.1"}]})),
             suspended: None,
             conditions: json!([]),
+            finding: None,
         }
     }
 
@@ -128,6 +155,21 @@ mod tests {
             (&event["data"]["phase"], &event["data"]["before"]),
             (&json!("active"), &json!("delegating"))
         );
+    }
+
+    #[test]
+    fn a_finding_is_told_by_its_turn_and_moves_nothing() {
+        let words = Words { prefix: "ws".into(), environment: "prod".into() };
+        let finding = json!({ "turn": "worse", "finding": { "code": "SOV06" }, "report": "r1" });
+        let happened = Happened { finding: Some(finding), ..happened(Some(Phase::Active), Phase::Active) };
+        assert_eq!(words.subject(&happened), "ws.prod.dns.finding.omantel.omani.works");
+        let event = words.event(&happened);
+        assert_eq!(event["type"], "io.openova.pdm.finding.worse");
+        assert_eq!(
+            (&event["data"]["finding"]["code"], &event["data"]["owner"]),
+            (&json!("SOV06"), &json!("acme"))
+        );
+        assert!(!moves(&happened));
     }
 
     #[test]

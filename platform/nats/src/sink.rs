@@ -15,7 +15,7 @@ use pdm_ports::{Class, Fault};
 use tokio::sync::Mutex;
 
 use crate::connect::{Settings, connect};
-use crate::event::{id, is_kept, state};
+use crate::event::{id, is_kept, moves, state};
 
 /// How long the stream knows an id. A restart that takes longer may tell an event twice, with the same id.
 const KNOWN: Duration = Duration::from_secs(15 * 60);
@@ -143,7 +143,7 @@ impl EventSink for Nats {
         let bucket = self.place().await?;
         let told = async {
             self.publish(happened).await?;
-            self.note(&bucket, happened).await
+            if moves(happened) { self.note(&bucket, happened).await } else { Ok(()) }
         };
         let told = told.await;
         if told.is_err() {

@@ -118,7 +118,7 @@ fn configuration(listen: &str, store: &str, dns: &PowerDns) -> String {
          nameserver_addresses = {{ {places} }}\n[[pools]]\ndomain = \"{POOL}\"\n\
          allow_addresses = [\"192.0.2.0/24\"]\n[pools.ttl]\naddress = 1\napex_ns = 1\nparent_ns = 1\nparent_ds = 1\n\
          negative = 1\n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n\
-         [limits]\nrequests_per_second = 1000000\nburst = 1000000\n"
+         [limits]\nrequests_per_second = 1000000\nburst = 1000000\n[audit]\npublic_view = false\n"
     );
     text
 }

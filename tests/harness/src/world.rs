@@ -264,6 +264,10 @@ impl World {
         if !has("[worker]") {
             text.push_str("\n[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\n");
         }
+        if !has("[audit]") {
+            // There is no public view of a name that lives on one machine.
+            text.push_str("\n[audit]\npublic_view = false\n");
+        }
         if !has("[limits]") {
             text.push_str("\n[limits]\nrequests_per_second = 0\n");
         }

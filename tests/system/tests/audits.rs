@@ -33,7 +33,7 @@ fn open(view: &Value) -> Vec<String> {
 #[tokio::test]
 async fn an_admin_goes_from_an_audit_to_a_repaired_zone_by_what_is_printed() {
     // Nothing repairs by itself here, and quick looks come every second.
-    let section = "[audit]\nprofile = \"loopback\"\nglance = \"1s\"\nfull = \"1s\"";
+    let section = "[audit]\nprofile = \"loopback\"\npublic_view = false\nglance = \"1s\"\nfull = \"1s\"";
     let plan = Plan::new(StoreKind::Sqlite).pool("drift = \"report\"").section(section);
     let world = plan.start().await;
     let _ = world.api().lend("omantel", "192.0.2.10").await;

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 /// Seconds that a fix may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// What `--output json` gives.
+const SCHEMA: &str = include_str!("../../../../docs/audit-report.schema.json");
+
 #[derive(Debug, Args)]
 pub struct Audit {
     /// The full name, or with --pool a pool.
@@ -39,6 +42,9 @@ pub struct Audit {
     /// List the reports about the name.
     #[arg(long)]
     list: bool,
+    /// Print the JSON schema of `--output json`.
+    #[arg(long)]
+    schema: bool,
     /// Do not speak of this finding for a while; give --reason and --days.
     #[arg(long, value_name = "FINDING", requires = "reason")]
     acknowledge: Option<String>,
@@ -55,6 +61,10 @@ pub struct Audit {
 /// # Errors
 /// What was refused; exit status 1 when something is open at warning or above.
 pub async fn run(verb: Audit, client: &Client) -> Result<(), Failure> {
+    if verb.schema {
+        output::line(SCHEMA.trim_end());
+        return Ok(());
+    }
     let name = || verb.name.clone().ok_or_else(|| Failure::Usage("name what to look at".into()));
     if verb.list {
         return list(client, verb.name.as_deref()).await;
@@ -149,20 +159,33 @@ fn lines(view: &AuditView) -> Vec<String> {
         out.push(String::new());
         out.extend(finding_lines(finding));
     }
-    let silent = report.checks.iter().filter_map(|(code, outcome)| match outcome {
-        Outcome::CouldNotAsk { why } => Some(format!("  {code}: {why}")),
-        Outcome::Passed | Outcome::Found | Outcome::Skipped { .. } => None,
-    });
-    let silent: Vec<String> = silent.collect();
-    if !silent.is_empty() {
-        out.extend([String::new(), "could not be asked, which is neither good nor bad:".to_owned()]);
-        out.extend(silent);
+    out.extend(silent_lines(report, "could not be asked"));
+    if let Some(public) = &report.public {
+        out.extend([String::new(), format!("as everybody sees it, from the root: {}", public.verdict)]);
+        for finding in &public.findings {
+            out.push(String::new());
+            out.extend(finding_lines(finding));
+        }
+        out.extend(silent_lines(public, "could not be asked from there"));
     }
     if !view.transitions.is_empty() {
         out.extend([String::new(), "since the report compared with:".to_owned()]);
         out.extend(view.transitions.iter().map(transition_line));
     }
     out.extend([String::new(), summary(report)]);
+    out
+}
+
+/// Checks that nobody answered.
+fn silent_lines(report: &Report, what: &str) -> Vec<String> {
+    let silent = report.checks.iter().filter_map(|(code, outcome)| match outcome {
+        Outcome::CouldNotAsk { why } => Some(format!("  {code}: {why}")),
+        Outcome::Passed | Outcome::Found | Outcome::Skipped { .. } => None,
+    });
+    let mut out: Vec<String> = silent.collect();
+    if !out.is_empty() {
+        out.splice(0..0, [String::new(), format!("{what}, which is neither good nor bad:")]);
+    }
     out
 }
 
@@ -234,7 +257,16 @@ pub(super) mod tests {
                                    "at": "2026-11-25T00:00:00Z", "reproduce": "dig a.example A" }],
                     "fix": { "what": "write it", "difference": ["- old", "+ new"], "command": "pdm audit a.example --fix SOV01" }
                 }],
-                "checks": { "SOV01": { "outcome": "found" }, "ZONE01": { "outcome": "could-not-ask", "why": "silence" } }
+                "checks": { "SOV01": { "outcome": "found" }, "ZONE01": { "outcome": "could-not-ask", "why": "silence" } },
+                "public": {
+                    "id": "7", "fqdn": "a.example", "begunAt": "2026-11-25T00:00:00Z", "millis": 12, "queries": 80,
+                    "privateView": false, "undelegated": false, "verdict": "a.example does not work.", "servers": [], "chain": [],
+                    "matrix": [], "checks": { "ZONE02": { "outcome": "could-not-ask", "why": "a wall" } },
+                    "findings": [{
+                        "code": "BASIC01", "subject": "public view", "severity": "error", "title": "not there", "detail": "d",
+                        "who": "parent", "since": "2026-11-24T00:00:00Z", "evidence": []
+                    }]
+                }
             }
         }))
         .unwrap()
@@ -252,7 +284,10 @@ pub(super) mod tests {
             "    - old\n    + new",
             "run: pdm audit a.example --fix SOV01",
             "ZONE01: silence",
-            "score 85",
+            "as everybody sees it, from the root: a.example does not work.",
+            "ERROR BASIC01 public view: not there",
+            "ZONE02: a wall",
+            "score 70",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

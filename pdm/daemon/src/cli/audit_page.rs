@@ -37,6 +37,14 @@ pub fn page(view: &AuditView) -> String {
         out.push_str("<p>None.</p>\n");
     }
     report.findings.iter().for_each(|finding| push_finding(&mut out, finding));
+    if let Some(public) = &report.public {
+        let _ = write!(
+            out,
+            "<h2>As everybody sees it, from the root</h2>\n<p>{}</p>\n",
+            escaped(&public.verdict)
+        );
+        public.findings.iter().for_each(|finding| push_finding(&mut out, finding));
+    }
     if !view.transitions.is_empty() {
         let lines: Vec<String> = view.transitions.iter().map(transition_line).collect();
         let _ = write!(out, "<h2>What changed</h2>\n<pre>{}</pre>\n", escaped(&lines.join("\n")));
@@ -140,6 +148,9 @@ mod tests {
         assert!(page.contains("a.example is &lt;likely&gt; broken") && page.contains("wrong &amp; bad"));
         assert!(page.contains("<td class=\"differs\">&ne; 192.0.2.8</td>"));
         assert!(page.contains("$ pdm audit a.example --fix SOV01"));
+        assert!(
+            page.contains("As everybody sees it") && page.contains("error BASIC01 public view: not there")
+        );
         assert_eq!(page.matches("<html").count(), page.matches("</html>").count());
     }
 }

@@ -316,6 +316,7 @@ keys! {
         "profile" Choice(&["public", "loopback"]), may, "\"public\"", "", "loopback excuses what servers on one machine cannot have";
         "rdap" Url, may, "", "\"https://rdap.example\"", "where registration data is asked for; without it the checks of expiry and locks are skipped";
         "ca" Words, may, "[]", "[\"letsencrypt.org\"]", "CAs that must be able to issue, as CAA records name them";
+        "public_view" Flag, may, "true", "", "with dns.nameserver_addresses: audit what everybody sees beside what those addresses say";
     }
     "limits" {
         "requests_per_second" Count, may, "20000", "", "of one token, or of one address without a token; 0 is no limit";

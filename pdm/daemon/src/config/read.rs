@@ -432,8 +432,16 @@ fn audit(mut r: Reader<'_>) -> Option<(AuditSettings, Option<String>)> {
     let profile = r.get("profile", value::choice(&["public", "loopback"]));
     let ca = r.get("ca", value::words);
     let rdap = r.get("rdap", value::url);
+    let public_view = r.get("public_view", value::flag);
     let excused = profile.and_then(|word| super::profile(&word));
-    let settings = AuditSettings { glance: glance?, full: full?, keep: keep?, excused: excused?, ca: ca? };
+    let settings = AuditSettings {
+        glance: glance?,
+        full: full?,
+        keep: keep?,
+        excused: excused?,
+        ca: ca?,
+        public_view: public_view?,
+    };
     Some((settings, rdap))
 }
 

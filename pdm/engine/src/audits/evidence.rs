@@ -45,6 +45,7 @@ impl Engine {
         let (name, _) = parse_fqdn(fqdn)?;
         let (allocation, operation) = self.parts.store.allocation(&name).await?.ok_or_else(not_found)?;
         let mut links: Vec<Value> = Vec::new();
+        let mut key_entries: Vec<Value> = Vec::new();
         let mut checkpoints: Vec<Checkpoint> = Vec::new();
         let mut after = 0;
         loop {
@@ -53,6 +54,7 @@ impl Engine {
             let end = last.place;
             checkpoints.extend(signatures.into_iter().filter(|c| c.place > after && c.place <= end));
             links.extend(page.iter().map(|link| extract(link, name.as_str())));
+            key_entries.extend(page.iter().filter(|link| is_about_keys(link, name.as_str())).map(about_keys));
             after = end;
         }
         let store = &self.parts.audits;
@@ -79,7 +81,14 @@ impl Engine {
             },
             "openOperation": operation,
             "receipts": allocation.proof,
-            "keys": { "ds": allocation.observed.ds, "parent": allocation.observed.parent },
+            "keys": {
+                "ds": allocation.observed.ds,
+                "parent": allocation.observed.parent,
+                "policy": allocation.keys,
+                // Every key with the time since which it is there, the roll under way and the one before.
+                "state": allocation.observed.keys,
+                "history": key_entries,
+            },
             "log": { "links": links, "checkpoints": checkpoints },
             "reports": reports,
             "incidents": {
@@ -97,6 +106,19 @@ impl Engine {
     }
 }
 
+/// An entry about this name's keys: their making with the name, rolls and policies.
+fn is_about_keys(link: &Link, name: &str) -> bool {
+    let ours = link.entry.fqdn.as_ref().is_some_and(|fqdn| fqdn.as_str() == name);
+    let action = link.entry.action.as_str();
+    ours && (action == "commit" || action.starts_with("roll") || action.starts_with("key"))
+}
+
+/// Such an entry with its place in the chain.
+fn about_keys(link: &Link) -> Value {
+    let entry = &link.entry;
+    json!({ "place": link.place, "at": entry.at, "actor": entry.actor, "action": entry.action, "detail": entry.detail })
+}
+
 /// A link of the chain; other names' entries without their content, so that the chain still holds and tells nothing.
 fn extract(link: &Link, name: &str) -> Value {
     let ours = link.entry.fqdn.as_ref().is_some_and(|fqdn| fqdn.as_str() == name);
@@ -110,6 +132,19 @@ fn extract(link: &Link, name: &str) -> Value {
 mod tests {
     use super::*;
     use pdm_model::{AuditEntry, ZoneName};
+
+    #[test]
+    fn the_history_of_keys_is_of_this_name_and_of_keys_only() {
+        let fqdn = ZoneName::parse("a.omani.works").unwrap();
+        let about = |action: &str, name: &str| {
+            let entry = AuditEntry::new("admin", action, &fqdn, "");
+            is_about_keys(&Link { place: 1, entry, digest: String::new(), hash: String::new() }, name)
+        };
+        assert!(
+            ["commit", "roll", "rolled", "roll-hold", "key-policy"].iter().all(|a| about(a, "a.omani.works"))
+        );
+        assert!(!about("repair", "a.omani.works") && !about("roll", "b.omani.works"));
+    }
 
     #[test]
     fn entries_of_other_names_keep_only_their_place_in_the_chain() {

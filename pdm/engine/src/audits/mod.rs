@@ -3,7 +3,9 @@
 mod chain;
 mod evidence;
 mod look;
+mod quiet;
 mod request;
+mod round_lease;
 
 pub use chain::Signer;
 pub use evidence::Evidence;
@@ -11,7 +13,7 @@ pub use evidence::Evidence;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdm_model::audit::{Acknowledged, Report, Severity, Transition, carry_since, compare};
+use pdm_model::audit::{Acknowledged, Report, Transition, all_new, carry_since, compare};
 use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Refusal, Timestamp, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::audit::{AuditRequest, Audited};
@@ -38,6 +40,8 @@ pub struct AuditSettings {
     pub excused: std::collections::BTreeMap<String, String>,
     /// CAs that must be able to issue, as CAA names them.
     pub ca: Vec<String>,
+    /// Where nameservers are asked at configured addresses: look beside it at what everybody sees.
+    pub public_view: bool,
 }
 
 impl Default for AuditSettings {
@@ -48,6 +52,7 @@ impl Default for AuditSettings {
             keep: Duration::from_secs(90 * 86_400),
             excused: std::collections::BTreeMap::new(),
             ca: Vec::new(),
+            public_view: true,
         }
     }
 }
@@ -66,22 +71,31 @@ pub enum Subject {
     Pool(String),
 }
 
+/// Whom a name concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// A name that was lent, or a pool.
+    Ours,
+    /// A name that PDM does not keep.
+    Nobodys,
+}
+
 impl Engine {
     /// Look at a name or a pool now.
     ///
     /// # Errors
     /// A refusal with its code, or a fault of the store.
     pub async fn audit(&self, caller: &Caller, subject: Subject) -> Result<Report, IntentError> {
-        let (request, allocation) = match subject {
+        let (request, whose) = match subject {
             Subject::Name { fqdn, undelegated } => {
                 let (name, _) = parse_fqdn(&fqdn)?;
                 match self.audited_allocation(caller, &name).await? {
                     Some(allocation) => {
                         let request = self.request_for(&allocation, undelegated).await?;
-                        (request, Some(allocation))
+                        (request, Whose::Ours)
                     }
                     None if undelegated => return Err(not_found().into()),
-                    None => (self.request_for_stranger(&name), None),
+                    None => (self.request_for_stranger(&name), Whose::Nobodys),
                 }
             }
             Subject::Pool(typed) => {
@@ -89,19 +103,19 @@ impl Engine {
                 let unknown = |_| Refusal::new("unsupported-pool", "not a pool here").field("poolDomain");
                 let name = ZoneName::parse(&typed).map_err(unknown)?;
                 let pool = self.settings.pool(&name)?.domain.clone();
-                (self.request_for_pool(&pool).await?, None)
+                (self.request_for_pool(&pool).await?, Whose::Ours)
             }
         };
         let _turn =
             self.audits.acquire().await.map_err(|e| Fault::transient("audits-closed", e.to_string()))?;
-        let (report, transitions) = self.carry_out_audit(request, true).await?;
+        let (report, transitions) = self.carry_out_audit(request, whose, true).await?;
         let name = report.fqdn.clone();
         let mut detail = format!("{}: {}", report.id, report.verdict);
         told(&transitions).iter().for_each(|line| detail.push_str(&format!("; {line}")));
         let entry = AuditEntry::new(&caller.actor, "audit", &name, detail);
         self.parts.store.audit(entry).await?;
-        if let Some(allocation) = allocation {
-            self.say(&allocation.fqdn, &transitions);
+        if whose == Whose::Ours {
+            self.say(&name, &transitions);
         }
         Ok(report)
     }
@@ -128,28 +142,52 @@ impl Engine {
     async fn carry_out_audit(
         &self,
         request: AuditRequest,
+        whose: Whose,
         keep_recording: bool,
     ) -> Result<(Report, Vec<Transition>), Fault> {
         let store = &self.parts.audits;
-        let Audited { mut report, recording } = self.parts.auditor.audit(request).await?;
+        let beside = self.settings.private_view && self.settings.audit.public_view && !request.undelegated;
+        let public = beside.then(|| as_everybody_sees(&request));
+        let (audited, public) = tokio::join!(self.parts.auditor.audit(request), async {
+            match public {
+                Some(public) => Some(self.parts.auditor.audit(public).await),
+                None => None,
+            }
+        });
+        let Audited { mut report, recording } = audited?;
+        match public {
+            Some(Ok(public)) => report.put_beside(public.report),
+            // What is not there is not compared.
+            Some(Err(fault)) => {
+                tracing::warn!(zone = %report.fqdn, %fault, "the public view could not be taken")
+            }
+            None => {}
+        }
         let before = store.last_report(&report.fqdn).await?;
         let known = store.acknowledged(&report.fqdn).await?;
-        for finding in &mut report.findings {
+        for finding in report.all_findings_mut() {
             finding.acknowledged = known.get(&finding.key()).cloned();
         }
-        let mut transitions = Vec::new();
-        if let Some(before) = before.filter(|before| before.undelegated == report.undelegated) {
-            carry_since(&before, &mut report);
-            transitions = compare(&before, &report);
-        }
+        let mut transitions = match before {
+            // What would be is compared with nothing.
+            _ if report.undelegated => Vec::new(),
+            None => all_new(&report),
+            Some(before) => {
+                carry_since(&before, &mut report);
+                compare(&before, &report)
+            }
+        };
+        transitions.retain(Transition::is_news);
         let recording = keep_recording.then(|| String::from_utf8(recording).ok()).flatten();
-        store.keep_report(&report, recording).await?;
+        // Names that are neither lent nor a pool are nobody's news.
+        let told: &[Transition] = if whose == Whose::Nobodys { &[] } else { &transitions };
+        store.keep_report(&report, recording, told).await?;
         Ok((report, transitions))
     }
 
     /// Tell what changed; what stays as it is was told before.
     fn say(&self, fqdn: &ZoneName, transitions: &[Transition]) {
-        for Transition { turn, finding } in transitions.iter().filter(|t| loud(t)) {
+        for Transition { turn, finding, was: _ } in transitions {
             let (turn, code, severity) = (turn.as_str(), finding.code.as_str(), finding.severity.as_str());
             metrics::counter!("pdm_audit_transitions_total", "turn" => turn).increment(1);
             tracing::warn!(zone = %fqdn, turn, code, severity, who = finding.who.as_str(), "audit: {}", finding.title);
@@ -221,7 +259,7 @@ impl Engine {
         let (name, _) = parse_fqdn(fqdn)?;
         self.audited_allocation(caller, &name).await?;
         let last = self.parts.audits.last_report(&name).await?;
-        if !last.is_some_and(|report| report.findings.iter().any(|f| f.key() == finding)) {
+        if !last.is_some_and(|report| report.all_findings().any(|f| f.key() == finding)) {
             return Err(no_finding(finding).into());
         }
         let known = match known {
@@ -264,7 +302,7 @@ impl Engine {
         let (name, _) = parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;
         let last = self.parts.audits.last_report(&name).await?.ok_or_else(|| no_finding(code))?;
-        let found = last.findings.iter().filter(|f| f.code == code || f.key() == code);
+        let found = last.all_findings().filter(|f| f.code == code || f.key() == code);
         let Some(finding) = found.max_by_key(|f| f.severity) else { return Err(no_finding(code).into()) };
         let Some(fix) = finding.fix.as_ref().filter(|fix| fix.command.is_some()) else {
             let who = finding.who.as_str();
@@ -294,6 +332,11 @@ impl Engine {
     }
 }
 
+/// The same look without anything that only we know: from the root, at the addresses that the DNS tells.
+fn as_everybody_sees(request: &AuditRequest) -> AuditRequest {
+    AuditRequest { above: None, public: true, servers: Vec::new(), pool: None, ..request.clone() }
+}
+
 fn no_finding(what: &str) -> Refusal {
     let shown: String = what.chars().take(100).collect();
     Refusal::new("no-such-finding", format!("the last audit found no {shown}; run one first"))
@@ -308,14 +351,9 @@ fn must_see_everything(caller: &Caller) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Worth a notification: it is, or was, a warning or worse, and nobody acknowledged it.
-fn loud(transition: &Transition) -> bool {
-    transition.finding.severity >= Severity::Warning && transition.finding.acknowledged.is_none()
-}
-
 /// Transitions in words.
 fn told(transitions: &[Transition]) -> Vec<String> {
     let line =
         |t: &Transition| format!("{} {} ({})", t.turn.as_str(), t.finding.key(), t.finding.severity.as_str());
-    transitions.iter().filter(|t| loud(t)).map(line).collect()
+    transitions.iter().map(line).collect()
 }

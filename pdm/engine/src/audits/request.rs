@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pdm_model::byo::ProvedBy;
-use pdm_model::{Allocation, DsRecord, Mode, Phase, RRset, Timestamp, ZoneName};
+use pdm_model::{Allocation, DsRecord, Mode, Phase, RRset, RecordType, Timestamp, Ttl, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::audit::{Above, AuditRequest, Editor, Intent, PoolFacts, Registration};
 use pdm_ports::store::Filter;
@@ -13,6 +13,10 @@ use crate::engine::Engine;
 
 /// Rows read at once.
 const PAGE: u32 = 500;
+/// Records of a pool that point to other names, at most.
+const POINTING: usize = 500;
+/// Names that are asked about again, at most.
+const AGAIN: usize = 50;
 
 fn editor(mode: Mode) -> Editor {
     match mode {
@@ -47,7 +51,7 @@ impl Engine {
             held,
             // A foreign parent is seen in the DNS only.
             parent_held: parent.ok().filter(|_| editor(a.mode) == Editor::Pool),
-            kept: Vec::new(),
+            kept: self.carried_mail(a).await?,
             proved_ago: proved_ago(a, self.parts.store.now().await?),
             ca: self.settings.audit.ca.clone(),
         };
@@ -77,6 +81,7 @@ impl Engine {
             intent: None,
             pool: None,
             above: None,
+            public: false,
             servers: self.settings.servers.clone(),
             undelegated: false,
             random_label: format!("pdm-{}", Uuid::new_v4().simple()),
@@ -121,13 +126,68 @@ impl Engine {
         });
         let released: BTreeSet<&ZoneName> =
             rows.values().filter(|row| row.phase == Phase::Quarantined).map(|row| &row.fqdn).collect();
+        let below = |name: &str| {
+            let there = ZoneName::parse(name).ok().filter(|name| name != pool && name.is_at_or_below(pool));
+            there.filter(|name| !self.settings.pools.contains_key(name))
+        };
+        let foreign_zones = zones.iter().filter(|zone| {
+            let lent = below(&zone.name).is_none_or(|name| rows.contains_key(&name));
+            zone.allocation.is_none() && !lent
+        });
+        let there: BTreeSet<&str> = zones.iter().map(|zone| zone.name.as_str()).collect();
+        let delegated: BTreeSet<&ZoneName> = delegations.iter().map(|(name, _)| name).collect();
+        let active = rows.values().filter(|row| row.phase == Phase::Active).map(|row| &row.fqdn);
+        let zoneless: Vec<&ZoneName> =
+            active.clone().filter(|name| !there.contains(name.as_str())).take(AGAIN).collect();
+        let undelegated: Vec<&ZoneName> =
+            active.filter(|name| !delegated.contains(name)).take(AGAIN).collect();
+        let ours: BTreeSet<ZoneName> = self.settings.nameservers.iter().cloned().collect();
+        let elsewhere =
+            delegations.iter().filter(|(_, there)| !there.ns.is_empty() && there.ns.is_disjoint(&ours));
+        let rrsets = held.map(|zone| zone.rrsets).unwrap_or_default();
         Ok(PoolFacts {
             orphan_zones: orphan_zones.map(|zone| zone.name.clone()).collect(),
+            foreign_zones: foreign_zones.map(|zone| zone.name.clone()).collect(),
+            missing_zones: self.still_without_zone(&zoneless).await?,
             orphan_delegations: orphan_delegations.map(|(name, _)| name.to_string()).collect(),
+            missing_delegations: self.still_undelegated(&undelegated).await?,
+            elsewhere: elsewhere.map(|(name, there)| apex_ns(name, &there.ns)).collect(),
             wrong_ds: wrong_ds.collect(),
-            referenced: held.map(|zone| referenced(&zone.rrsets, &released)).unwrap_or_default(),
+            referenced: referenced(&rrsets, &released),
+            pointing: rrsets.into_iter().filter(points).take(POINTING).collect(),
         })
     }
+
+    /// The lists are of one moment and the rows of another: whoever is said to lack something is asked about again.
+    async fn still_without_zone(&self, names: &[&ZoneName]) -> Result<Vec<String>, Fault> {
+        let mut missing = Vec::new();
+        for name in names {
+            if self.parts.zones.read_keys(name).await?.is_none() {
+                missing.push(name.to_string());
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn still_undelegated(&self, names: &[&ZoneName]) -> Result<Vec<String>, Fault> {
+        let mut missing = Vec::new();
+        for name in names {
+            if self.parts.parent.observe(name).await?.ns.is_empty() {
+                missing.push(name.to_string());
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// A delegation as an RRset.
+fn apex_ns(name: &ZoneName, ns: &BTreeSet<ZoneName>) -> RRset {
+    RRset::new(name.dotted(), RecordType::Ns, Ttl::new(0), ns.iter().map(ZoneName::dotted))
+}
+
+/// It makes somebody else answer for a name.
+fn points(rrset: &RRset) -> bool {
+    matches!(rrset.rtype.as_str(), "CNAME" | "MX" | "SRV")
 }
 
 fn listed(ds: &BTreeSet<DsRecord>) -> String {
@@ -139,14 +199,13 @@ fn listed(ds: &BTreeSet<DsRecord>) -> String {
 
 /// Records that point to a released name or below it.
 fn referenced(rrsets: &[RRset], released: &BTreeSet<&ZoneName>) -> Vec<(String, String)> {
-    let points = |rrset: &&RRset| matches!(rrset.rtype.as_str(), "CNAME" | "MX" | "SRV" | "NS");
     let targets = |rrset: &RRset| -> Vec<ZoneName> {
         let last = |content: &String| content.split_ascii_whitespace().last().map(ZoneName::parse);
         rrset.records.iter().filter_map(last).flatten().collect()
     };
     rrsets
         .iter()
-        .filter(points)
+        .filter(|rrset| points(rrset) || rrset.rtype == RecordType::Ns)
         .flat_map(|rrset| {
             let hit =
                 targets(rrset).into_iter().filter(|t| released.iter().any(|name| t.is_at_or_below(name)));
@@ -158,7 +217,6 @@ fn referenced(rrsets: &[RRset], released: &BTreeSet<&ZoneName>) -> Vec<(String, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pdm_model::{RecordType, Ttl};
 
     #[test]
     fn records_that_point_to_released_names_are_named() {

@@ -512,6 +512,7 @@ impl World {
             registrars,
             auditor: part,
             audits: store.clone(),
+            lease: store.clone(),
         };
         let vault = Vault::new(keys.iter().map(|byte| SealKey::new(&[*byte; 32]).unwrap()).collect());
         let engine = Engine::new(settings(), parts, TokenKey::new(&[7; 32]), vault);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pdm_model::audit::{Acknowledged, Evidence, Finding, Fix, Outcome, Party, Report, Severity};
+use pdm_model::audit::{Acknowledged, Evidence, Finding, Fix, Outcome, Party, Report, Severity, Transition};
 use pdm_model::incident::Measurement;
 use pdm_model::proof::Transport;
-use pdm_model::{Timestamp, ZoneName};
+use pdm_model::{AuditEntry, Timestamp, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::audit::{AuditRequest, Audited, Auditor, Glance, GlanceRequest};
 use pdm_ports::audit_store::{AuditStore, ChainState, Checkpoint, Link, ReportLine};
@@ -62,6 +62,7 @@ pub fn report(id: &str, fqdn: &ZoneName) -> Report {
             ("SOV06".to_owned(), Outcome::Found),
             ("BASIC01".to_owned(), Outcome::Passed),
         ]),
+        public: None,
     }
 }
 
@@ -80,7 +81,7 @@ impl Auditor for OneFinding {
 
 #[async_trait]
 impl AuditStore for MemoryStore {
-    async fn keep_report(&self, report: &Report, _: Option<String>) -> Result<(), Fault> {
+    async fn keep_report(&self, report: &Report, _: Option<String>, _: &[Transition]) -> Result<(), Fault> {
         self.kept_reports()?.push(report.clone());
         Ok(())
     }
@@ -111,6 +112,9 @@ impl AuditStore for MemoryStore {
         };
         Ok(fits.take(limit as usize).map(line).collect())
     }
+    async fn least_recently_audited(&self, _: u32) -> Result<Vec<(ZoneName, i64)>, Fault> {
+        Ok(Vec::new())
+    }
     async fn prune_reports(&self, _: Duration) -> Result<u64, Fault> {
         Ok(0)
     }
@@ -119,6 +123,18 @@ impl AuditStore for MemoryStore {
     }
     async fn acknowledged(&self, _: &ZoneName) -> Result<BTreeMap<String, Acknowledged>, Fault> {
         Ok(BTreeMap::new())
+    }
+    async fn wrong_names(&self) -> Result<BTreeMap<ZoneName, String>, Fault> {
+        Ok(BTreeMap::new())
+    }
+    async fn note_wrong(
+        &self,
+        _: &ZoneName,
+        _: Option<&str>,
+        _: AuditEntry,
+        _: &Transition,
+    ) -> Result<bool, Fault> {
+        Ok(true)
     }
     async fn add_measurement(&self, _: Measurement) -> Result<(), Fault> {
         Ok(())

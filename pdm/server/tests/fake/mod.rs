@@ -202,6 +202,7 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         walk: nothing.clone(),
         gather: nothing,
         registrars: BTreeMap::new(),
+        lease: Arc::new(pdm_ports::parent::OneProcess),
     };
     let trusted = TrustedNetwork { cidr: "10.20.0.0/24".parse().unwrap(), role: "legacy".into() };
     App {

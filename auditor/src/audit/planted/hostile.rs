@@ -1,0 +1,60 @@
+//! Replies that no honest server gives: a report comes of them, in bounded questions and without a panic.
+
+use super::*;
+
+/// Replies that are long, looped, cut, or of nothing but one letter.
+#[test]
+fn hostile_replies_end_in_findings_and_never_in_a_panic() {
+    type Spoil = fn(&Asked<'_>) -> Vec<u8>;
+    let spoils: [Spoil; 6] = [
+        |a| a.honest[..a.honest.len() / 2].to_vec(),
+        |a| [&a.honest[..12.min(a.honest.len())], &[0xff; 500]].concat(),
+        // A pointer to itself in the place of the first owner name.
+        |a| {
+            let mut reply = bare(a, 4, 0);
+            reply[7] = 1;
+            let at = u8::try_from(reply.len()).unwrap();
+            reply.extend([0xc0, at, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 1, 1, 1]);
+            reply
+        },
+        // As many records as fit into a message.
+        |a| {
+            let mut reply = bare(a, 4, 0);
+            reply[6..8].copy_from_slice(&4000u16.to_be_bytes());
+            (0..4000u16).for_each(|n| {
+                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 9, 9]);
+                reply.extend(n.to_be_bytes());
+            });
+            reply
+        },
+        |a| [a.honest.clone(), vec![b'a'; 60_000]].concat(),
+        |_| Vec::new(),
+    ];
+    for spoil in spoils {
+        let mut world = World::healthy();
+        world.hook(move |a| ours(a).then(|| Ok(spoil(a))));
+        let report = world.audit_and_replay();
+        assert!(report.queries < 500, "{}", report.queries);
+        assert!(report.findings.iter().all(|f| f.evidence.iter().all(|e| e.answer.len() < 2000)));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        cases: if std::env::var_os("PDM_TEST_FULL").is_some() { 400 } else { 12 },
+        ..proptest::test_runner::Config::default()
+    })]
+
+    /// Octets of every reply about the Sovereign are changed at random.
+    #[test]
+    fn changed_octets_never_panic(at in 2usize..200, value in 0u8..=255, every in 1usize..4) {
+        let mut world = World::healthy();
+        world.hook(move |a| {
+            let mut reply = a.honest.clone();
+            reply.iter_mut().skip(at).step_by(at * every).for_each(|octet| *octet ^= value);
+            ours(a).then_some(Ok(reply))
+        });
+        let report = world.audit();
+        proptest::prop_assert!(report.checks.len() == CHECKS.len());
+    }
+}
