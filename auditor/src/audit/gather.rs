@@ -54,6 +54,7 @@ pub(crate) async fn gather(session: &Session<'_>, map: &Map, request: &AuditRequ
         reverses(&descent, request, &servers),
         below(&descent, request),
     );
+    let names = with_names_at_home(&descent, names, &children).await;
     let mut facts = Facts {
         zone: zone.clone(),
         begun: session.begun,
@@ -73,6 +74,25 @@ pub(crate) async fn gather(session: &Session<'_>, map: &Map, request: &AuditRequ
     let (targets, caa) = tokio::join!(join_all(targets), caa(&descent, &facts));
     (facts.targets, facts.caa) = (targets.into_iter().collect(), caa);
     facts
+}
+
+/// Nameserver names that only the zone itself lists: resolvers prefer them to those of the parent.
+async fn with_names_at_home(
+    descent: &Descent<'_>,
+    mut names: BTreeMap<Name, NsName>,
+    children: &[Child],
+) -> BTreeMap<Name, NsName> {
+    let own: BTreeSet<Name> = children.iter().filter_map(Child::ns).flatten().collect();
+    let more = own.into_iter().filter(|name| !names.contains_key(name)).take(MAX_TARGETS);
+    let found = join_all(more.map(async |name| {
+        let configured = descent.map.overrides.contains_key(&name);
+        let addresses = descent.resolve(&name, 0).await;
+        let ips = addresses.map(|all| all.iter().map(|at| at.ip()).collect::<BTreeSet<_>>());
+        (name, NsName { addresses: (!configured).then_some(ips), configured, ..NsName::default() })
+    }))
+    .await;
+    names.extend(found);
+    names
 }
 
 /// The names of the nameservers' addresses, where the view is everybody's.

@@ -57,4 +57,38 @@ proptest::proptest! {
         let report = world.audit();
         proptest::prop_assert!(report.checks.len() == CHECKS.len());
     }
+
+    /// Replies made of records at random: any section, any type, any RDATA, owners that point anywhere, counts that lie.
+    #[test]
+    fn replies_of_random_records_never_panic(
+        records in proptest::collection::vec(
+            (0usize..3, 0usize..KINDS.len(), 0usize..4, proptest::collection::vec(0u8..=255, 0..48)),
+            0..16,
+        ),
+        lie in 0u16..3,
+        flags in 0u8..=255,
+    ) {
+        let mut world = World::healthy();
+        world.hook(move |a| {
+            let mut reply = bare(a, flags & 0x07, flags >> 4);
+            let mut counts = [0u16; 3];
+            for (section, kind, owner, rdata) in &records {
+                counts[*section] += 1;
+                let itself = [0xc0, u8::try_from(reply.len()).unwrap_or(12)];
+                // The question's name, the root, itself, beyond the end.
+                let owner = [&[0xc0, 12][..], &[0], &itself, &[0xff, 0xff]][*owner];
+                let length = u16::try_from(rdata.len()).unwrap().to_be_bytes();
+                reply.extend([owner, &KINDS[*kind].to_be_bytes(), &[0, 1, 0, 0, 1, 0], &length, rdata].concat());
+            }
+            for (n, count) in counts.iter().enumerate() {
+                reply[6 + 2 * n..8 + 2 * n].copy_from_slice(&(count + lie * 7).to_be_bytes());
+            }
+            ours(a).then_some(Ok(reply))
+        });
+        let report = world.audit();
+        proptest::prop_assert!(report.checks.len() == CHECKS.len() && report.queries < 2500);
+    }
 }
+
+/// Types that somebody here reads.
+const KINDS: [u16; 15] = [1, 2, 5, 6, 15, 16, 28, 39, 43, 46, 47, 48, 50, 59, 257];
