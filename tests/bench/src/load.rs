@@ -53,7 +53,8 @@ where
     Ok(Figures::new(times, begun.elapsed()))
 }
 
-fn must(what: &str, wanted: &[u16], answer: (u16, Value)) -> Result<Value, Failed> {
+/// The body of an answer that must have one of these codes.
+pub fn must(what: &str, wanted: &[u16], answer: (u16, Value)) -> Result<Value, Failed> {
     if wanted.contains(&answer.0) {
         Ok(answer.1)
     } else {

@@ -1,8 +1,9 @@
 //! `make bench`: PDM against the floor of raw PowerDNS, measured in the same run on the same servers.
 //!
-//! `--quick` takes fewer samples and does not grow the pool; `--only sqlite|postgres` measures one; `--json FILE`
+//! `--quick` takes fewer samples and does not grow the pool; `--only sqlite|postgres|audits` measures one; `--json FILE`
 //! keeps the figures.
 
+mod audits;
 mod figures;
 mod floor;
 mod http;
@@ -40,6 +41,9 @@ async fn main() -> Result<(), Failed> {
     }
     if wanted("postgres") {
         all.push(measure(target::postgres().await?, &Size { grow: 0, ..size }).await?);
+    }
+    if wanted("audits") {
+        all.push(audits::measure(quick).await?);
     }
     if let Some(file) = after("--json") {
         std::fs::write(file, serde_json::to_string_pretty(&all)?)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pdm_harness::daemon::verb;
-use pdm_harness::powerdns::{API_KEY, Caches};
+use pdm_harness::powerdns::{API_KEY, Caches, Setup};
 use pdm_harness::{Backend, Daemon, PgBouncer, Postgres, PowerDns, net};
 use tempfile::TempDir;
 
@@ -23,7 +23,7 @@ pub struct Target {
     pub daemon: Daemon,
     /// From the start of the process to the first ready answer; PowerDNS ran already, or was started by it.
     pub start: Duration,
-    _others: (Option<(PowerDns, PgBouncer, Postgres)>, TempDir),
+    _others: (Option<PowerDns>, Option<(PgBouncer, Postgres)>, TempDir),
 }
 
 /// `pdm up`: SQLite, embedded PowerDNS, three nameserver addresses.
@@ -48,12 +48,19 @@ pub async fn sqlite() -> Result<Target, Box<dyn std::error::Error>> {
         one_writer: true,
     };
     let token = read("admin.token")?;
-    Ok(Target { name: "sqlite", host: http.to_string(), token, raw, daemon, start, _others: (None, dir) })
+    Ok(Target {
+        name: "sqlite",
+        host: http.to_string(),
+        token,
+        raw,
+        daemon,
+        start,
+        _others: (None, None, dir),
+    })
 }
 
 /// `pdm serve` with PostgreSQL under both; PowerDNS reaches it through `pgbouncer`, as it should where it is busy.
 pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
-    let dir = tempfile::Builder::new().prefix("pdm-bench-").tempdir()?;
     let server = Postgres::start().await;
     server.create("pdm");
     server.create("pdns");
@@ -62,11 +69,28 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
     let dns =
         PowerDns::start(Backend::Postgres { at: pooler.at(), database: "pdns".into() }, Caches::Default)
             .await;
+    let url = server.url("pdm");
+    serve("postgres", &url, dns, Some((pooler, server)), "[audit]\npublic_view = false\n").await
+}
+
+/// `pdm serve` with a store and a PowerDNS that run; a SQLite store is a file beside the configuration.
+async fn serve(
+    name: &'static str,
+    store: &str,
+    dns: PowerDns,
+    postgres: Option<(PgBouncer, Postgres)>,
+    more: &str,
+) -> Result<Target, Box<dyn std::error::Error>> {
+    let dir = tempfile::Builder::new().prefix("pdm-bench-").tempdir()?;
+    let store = match store.strip_prefix("sqlite:") {
+        Some(file) => format!("sqlite:{}", text(&dir.path().join(file))),
+        None => store.to_owned(),
+    };
     let http = net::port("127.0.0.1".parse()?);
     let config = dir.path().join("pdm.toml");
     std::fs::write(dir.path().join("pdns.key"), API_KEY)?;
     std::fs::write(dir.path().join("token.key"), [b'k'; 48])?;
-    std::fs::write(&config, configuration(&http.to_string(), &server.url("pdm"), &dns))?;
+    std::fs::write(&config, configuration(&http.to_string(), &store, &dns) + more)?;
     let said = verb(
         &[
             "token",
@@ -91,10 +115,26 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
         key: API_KEY.into(),
         servers: vec![dns.dns()],
         pool: "floor.example".into(),
-        one_writer: false,
+        one_writer: postgres.is_none(),
     };
-    let others = (Some((dns, pooler, server)), dir);
-    Ok(Target { name: "postgres", host: http.to_string(), token, raw, daemon, start, _others: others })
+    let others = (Some(dns), postgres, dir);
+    Ok(Target { name, host: http.to_string(), token, raw, daemon, start, _others: others })
+}
+
+/// `pdm serve` with SQLite under both and quick looks without a pause; PowerDNS keeps no answers.
+pub async fn audited() -> Result<Target, Box<dyn std::error::Error>> {
+    let ip = net::address();
+    let setup = Setup {
+        backend: Backend::Sqlite,
+        caches: Caches::Short,
+        dns: net::port(ip),
+        http: net::port(ip),
+        more: "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n".into(),
+        env: Vec::new(),
+    };
+    let dns = PowerDns::start_with(setup).await;
+    let audit = "[audit]\nglance = \"1s\"\nfull = \"0s\"\nprofile = \"loopback\"\npublic_view = false\n";
+    serve("audits", "sqlite:pdm.db", dns, None, audit).await
 }
 
 fn text(path: &Path) -> String {
@@ -118,7 +158,7 @@ fn configuration(listen: &str, store: &str, dns: &PowerDns) -> String {
          nameserver_addresses = {{ {places} }}\n[[pools]]\ndomain = \"{POOL}\"\n\
          allow_addresses = [\"192.0.2.0/24\"]\n[pools.ttl]\naddress = 1\napex_ns = 1\nparent_ns = 1\nparent_ds = 1\n\
          negative = 1\n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n\
-         [limits]\nrequests_per_second = 1000000\nburst = 1000000\n[audit]\npublic_view = false\n"
+         [limits]\nrequests_per_second = 1000000\nburst = 1000000\n"
     );
     text
 }
