@@ -1,6 +1,8 @@
 //! The lab itself: is it an internet, and does what is broken in it break?
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
 
+mod comparison;
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
