@@ -194,3 +194,42 @@ async fn a_full_stream_and_a_slow_reader_lose_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_finding_is_told_when_it_comes_and_when_it_goes_and_not_in_between() {
+    let nats = Nats::start().await;
+    let audits = "[audit]\nprofile = \"loopback\"\npublic_view = false\nglance = \"0s\"\nfull = \"0s\"";
+    let plan = Plan::new(StoreKind::Sqlite).pool("drift = \"report\"").powerdns("disable-axfr", "yes");
+    let world = plan.section(audits).section(&section(&nats)).start().await;
+    let _ = world.api().lend("first", "192.0.2.1").await;
+    let (js, name) = (context(&nats).await, "first.omani.works");
+    let body = serde_json::json!({ "fqdn": name });
+    let audit = async || drop(world.api().post("/v1/audits", &body).await.expect(&[200]));
+    audit().await;
+    let _ = world.dns().edit(name, &format!("api.{name}"), "A", 300, &["203.0.113.66"]).await;
+    // Three audits that see it, and one that does not.
+    for _ in 0..3 {
+        audit().await;
+    }
+    let _ = world.dns().edit(name, &format!("api.{name}"), "A", 1, &["192.0.2.1"]).await;
+    audit().await;
+    let findings = async || {
+        let events = stored(&js).await.into_iter().filter(|(_, e)| e["data"]["finding"]["code"] == "SOV06");
+        events.collect::<Vec<_>>()
+    };
+    let told = until("the finding to be told as gone", || async {
+        let told = findings().await;
+        if told.len() >= 2 { Ok(told) } else { Err(format!("{told:?}")) }
+    })
+    .await;
+    let kinds: Vec<_> = told.iter().map(|(_, e)| e["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["io.openova.pdm.finding.new", "io.openova.pdm.finding.gone"]);
+    let (subject, event) = &told[0];
+    assert_eq!(subject, "ws.prod.dns.finding.first.omani.works");
+    assert_eq!(
+        (&event["data"]["fqdn"], &event["data"]["finding"]["who"]),
+        (&name.into(), &"operator".into())
+    );
+    assert!(event["data"]["finding"]["fix"]["command"].as_str().is_some_and(|c| c.starts_with("pdm audit")));
+    assert!(!event["data"]["report"].as_str().unwrap().is_empty());
+}
