@@ -1,6 +1,7 @@
 //! The ports of pool-domain-manager: traits only, no technology. The engine runs whole on any implementation.
 
 pub mod audit;
+pub mod audit_chain;
 pub mod audit_store;
 pub mod fault;
 pub mod gather;

@@ -5,7 +5,7 @@
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
 mod carried;
-pub mod chain;
+mod chain;
 mod claims;
 mod copy;
 mod credentials;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pdm_api::audit::EvidenceView;
+use pdm_ports::audit_chain::octets;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, UnparsedPublicKey};
 
 use super::http::Client;
-use super::log::octets;
 use crate::failure::Failure;
 
 #[derive(Debug, Args)]

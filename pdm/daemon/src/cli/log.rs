@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use pdm_api::audit::ExportPage;
+use pdm_ports::audit_chain::Verifier;
 use pdm_ports::audit_store::{Checkpoint, Link};
-use pdm_store::chain;
-use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use super::http::Client;
@@ -68,8 +67,9 @@ pub async fn run(log: Log, client: &Client) -> Result<(), Failure> {
                 Some(path) => read(&path)?,
                 None => fetch(client).await?,
             };
-            let told = verify(&links, &checkpoints, key.as_deref())?;
-            output::line(&told);
+            let mut verifier = Verifier::new(key.as_deref());
+            verifier.page(&links, &checkpoints).map_err(|broken| Failure::Refused(broken.to_string()))?;
+            output::line(&verifier.to_string());
             Ok(())
         }
     }
@@ -145,41 +145,4 @@ fn read(path: &Path) -> Result<(Vec<Link>, Vec<Checkpoint>), Failure> {
         }
     }
     Ok((links, checkpoints))
-}
-
-/// Verify a whole chain; says what was verified.
-pub(super) fn verify(
-    links: &[Link],
-    checkpoints: &[Checkpoint],
-    key: Option<&str>,
-) -> Result<String, Failure> {
-    let (end, hash) = chain::verify((0, String::new()), links)
-        .map_err(|(place, why)| Failure::Refused(format!("place {place} does not hold: {why}")))?;
-    for checkpoint in checkpoints {
-        let place = checkpoint.place;
-        let wrong =
-            |why: &str| Failure::Refused(format!("the checkpoint at place {place} does not hold: {why}"));
-        let at = usize::try_from(place - 1).ok().and_then(|index| links.get(index));
-        if at.is_none_or(|link| link.hash != checkpoint.hash) {
-            return Err(wrong("its hash is not that of the chain"));
-        }
-        if key.is_some_and(|key| !key.eq_ignore_ascii_case(&checkpoint.key)) {
-            return Err(wrong("another key signed it"));
-        }
-        let text = Checkpoint::signed(place, checkpoint.at, &checkpoint.hash);
-        let (signer, signature) = (octets(&checkpoint.key), octets(&checkpoint.signature));
-        let (Some(signer), Some(signature)) = (signer, signature) else {
-            return Err(wrong("it is not hexadecimal"));
-        };
-        UnparsedPublicKey::new(&ED25519, signer)
-            .verify(text.as_bytes(), &signature)
-            .map_err(|_| wrong("the signature is wrong"))?;
-    }
-    let signed = checkpoints.iter().map(|c| c.place).max().unwrap_or(0);
-    Ok(format!("{end} entries hold, the last with hash {hash}; signed up to place {signed}"))
-}
-
-pub(super) fn octets(hex: &str) -> Option<Vec<u8>> {
-    (hex.len().is_multiple_of(2) && hex.is_ascii()).then_some(())?;
-    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
 }

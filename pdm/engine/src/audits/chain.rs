@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdm_ports::Fault;
+use pdm_ports::audit_chain::{Broken, Verifier};
 use pdm_ports::audit_store::{ChainState, Checkpoint, Link};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ use crate::intents::IntentError;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Entries of one sealing: few, since a reservation may wait behind it on SQLite.
 const BATCH: u32 = 100;
+/// Links verified at once.
+const PAGE: u32 = 1000;
 /// Between two checkpoints.
 const CHECKPOINT: Duration = Duration::from_secs(3600);
 
@@ -104,6 +107,40 @@ impl Engine {
         let links = self.parts.audits.links(after, limit).await?;
         let checkpoints = self.parts.audits.checkpoints(after, limit).await?;
         Ok((links, checkpoints, self.parts.audits.chain().await?))
+    }
+}
+
+/// What came of verifying the log of this store.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// How far it holds.
+    pub holds: Verifier,
+    /// The first place that does not.
+    pub broken: Option<Broken>,
+    /// False when the time was over before the end.
+    pub whole: bool,
+}
+
+impl Engine {
+    /// Verify the log from its first place, for at most `time`.
+    ///
+    /// # Errors
+    /// A refusal with its code, or a fault of the store.
+    pub async fn verify_log(&self, caller: &Caller, time: Duration) -> Result<Verified, IntentError> {
+        let end = Instant::now() + time;
+        let mut holds = Verifier::new(None);
+        loop {
+            let after = holds.place();
+            let (links, mut checkpoints, _) = self.export_log(caller, after, PAGE).await?;
+            let Some(last) = links.last() else { return Ok(Verified { holds, broken: None, whole: true }) };
+            checkpoints.retain(|checkpoint| checkpoint.place <= last.place);
+            if let Err(broken) = holds.page(&links, &checkpoints) {
+                return Ok(Verified { holds, broken: Some(broken), whole: false });
+            }
+            if Instant::now() >= end {
+                return Ok(Verified { holds, broken: None, whole: false });
+            }
+        }
     }
 }
 

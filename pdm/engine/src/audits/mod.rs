@@ -7,7 +7,7 @@ mod quiet;
 mod request;
 mod round_lease;
 
-pub use chain::Signer;
+pub use chain::{Signer, Verified};
 pub use evidence::Evidence;
 
 use std::sync::Arc;
