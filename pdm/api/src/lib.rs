@@ -10,6 +10,7 @@ pub mod carry_over;
 pub mod declared;
 pub mod door;
 pub mod failover;
+pub mod frame;
 pub mod health;
 pub mod keys;
 pub mod older;

@@ -20,7 +20,7 @@ use pdm_ports::audit_store::AuditStore;
 use pdm_ports::outbox::Outbox;
 use pdm_ports::parent::ZoneLease;
 use pdm_ports::registrar::Registrar;
-use pdm_ports::{DnsProbe, Fault, ParentSide, Store, ZoneBackend};
+use pdm_ports::{DnsProbe, Fault, ParentSide, SignIn, Store, ZoneBackend};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PoolParent, PowerDns};
 use pdm_server::{AnyOf, App, Authenticator, FileTokens, Limits, TrustedNetwork, TrustedNetworks};
 use pdm_store::SqlStore;
@@ -140,9 +140,10 @@ pub async fn run(
     let networks = config.auth.trusted_networks.iter();
     let networks =
         networks.map(|(cidr, role)| TrustedNetwork { cidr: *cidr, role: role.as_str().to_owned() });
+    let (authenticator, sign_in) = authenticator(config, &stop)?;
     let app = App {
         engine: daemon.engine.clone(),
-        authenticator: authenticator(config, &stop)?,
+        authenticator,
         trusted: TrustedNetworks::new(networks.collect()).map_err(Failure::refused)?,
         limits: Limits {
             per_second: config.limits.requests_per_second,
@@ -150,7 +151,12 @@ pub async fn run(
             ..Limits::default()
         },
         token_key: TokenKey::new(&config.auth.token_key),
-        pages: pdm_server::Pages::default(),
+        pages: pdm_server::Pages {
+            secure: config.pages.secure_cookies,
+            frame_ancestors: config.pages.frame_ancestors.clone(),
+            address: config.pages.address.clone(),
+        },
+        sign_in,
         metrics,
     };
     let teller = events::start(config, &daemon, &stop).await?;
@@ -166,8 +172,11 @@ pub async fn run(
     driver.await.map_err(|e| Failure::Refused(format!("the workers ended badly: {e}")))
 }
 
-/// Who may call: the tokens of the file, then those of the issuer.
-fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Arc<dyn Authenticator>, Failure> {
+/// Who may call.
+type Callers = (Arc<dyn Authenticator>, Option<Arc<dyn SignIn>>);
+
+/// The tokens of the file, then those of the issuer, whose page signs people in when PDM is a client there.
+fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Callers, Failure> {
     let file = FileTokens::open(&config.auth.tokens).map_err(|e| {
         Failure::Refused(format!(
             "{e}\n  next step: pdm token create --file {} --name ... --role ...",
@@ -175,13 +184,17 @@ fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Arc<dy
         ))
     })?;
     let mut all: Vec<Arc<dyn Authenticator>> = vec![Arc::new(file)];
+    let mut sign_in: Option<Arc<dyn SignIn>> = None;
     if let Some(oidc) = &config.oidc {
         let provider = Arc::new(identity::provider(oidc)?);
+        if oidc.client.is_some() {
+            sign_in = Some(provider.clone());
+        }
         let (running, stop) = (provider.clone(), stop.clone());
         tokio::spawn(async move { running.run(stop).await });
         all.push(Arc::new(OidcTokens::new(provider, oidc.rules.clone())));
     }
-    Ok(Arc::new(AnyOf(all)))
+    Ok((Arc::new(AnyOf(all)), sign_in))
 }
 
 /// True once the process is told to end; a second signal ends it at once.

@@ -59,6 +59,7 @@ problems! {
     "field-unused" 422 "This field would be ignored" "caller" "leave it out, or give the policy that uses it" "invalid-format"
     "forbidden" 403 "This token may not do that" "caller" "use a token with the role and scope that the call needs" "token-mismatch"
     "foreign-records" 409 "Records of others stand in the way" "caller" "the detail names them: move or remove them first" "conflict"
+    "frame-refused" 403 "The wizard does not open in this frame" "operator" "name the page's origin in pages.frame_ancestors, and ask for a fresh ticket for each frame" "token-mismatch"
     "frozen" 503 "Changes are stopped" "operator" "wait until an operator runs `pdm thaw`" "api-unavailable"
     "glue-missing" 422 "A nameserver below the delegated name has no address" "caller" "give its addresses, or use names elsewhere" "invalid-format"
     "glue-unsupported" 422 "This registrar's adapter makes no glue" "caller" "use nameserver names outside of the delegated name" "unsupported-registrar"

@@ -5,6 +5,8 @@
   const local = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
   const left = new Intl.RelativeTimeFormat(lang, { numeric: "always" });
 
+  const steps = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
   const times = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
@@ -18,7 +20,8 @@
   const count = () => {
     for (const time of document.querySelectorAll("time[data-countdown]")) {
       const seconds = Math.round((new Date(time.dateTime) - Date.now()) / 1000);
-      const text = Math.abs(seconds) < 120 ? left.format(seconds, "second") : left.format(Math.round(seconds / 60), "minute");
+      const [unit, size] = steps.find(([, size]) => Math.abs(seconds) >= 2 * size) ?? ["second", 1];
+      const text = left.format(Math.round(seconds / size), unit);
       time.textContent = `${local.format(new Date(time.dateTime))} (${text})`;
     }
   };
@@ -34,43 +37,98 @@
     }
   };
 
+  // A frame asks with a bearer of its own; see frame.js.
+  const ask = (address, options = {}) =>
+    window.pdmAsk ? window.pdmAsk(address, options) : fetch(address, { credentials: "same-origin", ...options });
+
   const load = async (address, id) => {
-    const answer = await fetch(address, { headers: { accept: "text/html" }, credentials: "same-origin" });
+    const answer = await ask(address, { headers: { accept: "text/html" } });
     if (answer.ok && !answer.redirected) replace(id, await answer.text());
+    document.dispatchEvent(new Event("pdm:changed"));
   };
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const text = "copyAbsolute" in button.dataset ? new URL(button.dataset.copy, location.href).href : button.dataset.copy;
-    await navigator.clipboard.writeText(text);
-    button.dataset.copied = "yes";
-    button.textContent = "✓";
+    try {
+      await navigator.clipboard.writeText(text);
+      button.dataset.copied = "yes";
+      button.textContent = "✓";
+    } catch {
+      // Not allowed in a frame: what is to be copied is marked instead.
+      getSelection().selectAllChildren(button.previousElementSibling ?? button.parentElement);
+    }
   });
 
-  const form = document.querySelector("form[data-check]");
-  if (form) {
-    let timer = 0;
-    let asked = 0;
-    form.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(async () => {
-        const turn = ++asked;
-        const query = new URLSearchParams(new FormData(form));
-        const answer = await fetch(`${form.dataset.check}?${query}`, { credentials: "same-origin" });
-        if (turn === asked && answer.ok && !answer.redirected) replace("availability", await answer.text());
-      }, 200);
-    });
-  }
+  // What takes longer than a page should is fetched afterwards.
+  const fill = () => {
+    for (const part of document.querySelectorAll("[data-load]")) load(part.dataset.load, part.id);
+  };
 
-  const live = document.querySelector("[data-live]");
-  if (live) {
-    const base = live.dataset.live;
-    const source = new EventSource(`${base}/events`);
-    source.addEventListener("change", () => load(`${base}/strip`, "standing"));
-  }
+  // A form whose answer goes into one part of the page, so that what was typed stays.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-inline]");
+    if (!button) return;
+    event.preventDefault();
+    button.setAttribute("aria-busy", "true");
+    const answer = await ask(button.formAction, { method: "POST", body: new URLSearchParams(new FormData(button.form)) });
+    replace(button.dataset.inline, await answer.text());
+    button.removeAttribute("aria-busy");
+  });
+
+  let timer = 0;
+  let asked = 0;
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[data-check]");
+    if (!form) return;
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const turn = ++asked;
+      const query = new URLSearchParams(new FormData(form));
+      const answer = await ask(`${form.dataset.check}?${query}`);
+      if (turn === asked && answer.ok && !answer.redirected) replace("availability", await answer.text());
+    }, 200);
+  });
+
+  // The events of a name, for a frame, whose bearer an EventSource cannot carry.
+  const stream = async (base, signal) => {
+    try {
+      const answer = await ask(`${base}/events`, { signal });
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        if (value.includes("event: change")) load(`${base}/strip`, "standing");
+      }
+    } catch {
+      // Gone, or another page is shown: what follows decides.
+    }
+    if (!signal.aborted) setTimeout(() => stream(base, signal), 2000);
+  };
+
+  const follow = (signal) => {
+    const base = document.querySelector("[data-live]")?.dataset.live;
+    if (!base) return;
+    if (signal) stream(base, signal);
+    else new EventSource(`${base}/events`).addEventListener("change", () => load(`${base}/strip`, "standing"));
+  };
+
+  document.addEventListener("pdm:shown", (event) => {
+    times(document);
+    count();
+    fill();
+    follow(event.detail.signal);
+  });
+  window.addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details")) part.open = true;
+  });
 
   times(document);
   count();
+  if (!window.pdmAsk) {
+    fill();
+    follow();
+  }
   setInterval(count, 1000);
 })();

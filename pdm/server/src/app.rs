@@ -6,10 +6,12 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pdm_engine::Engine;
 use pdm_engine::token::TokenKey;
+use pdm_ports::SignIn;
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
 use crate::limit::RateLimits;
+use crate::pages::issuer::Renewals;
 use crate::pages::session::Seal;
 use crate::trusted::TrustedNetworks;
 
@@ -29,21 +31,19 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// How pages are served.
     pub pages: Pages,
+    /// Signs people in by an issuer's page; none when it is not set up.
+    pub sign_in: Option<Arc<dyn SignIn>>,
 }
 
 /// How pages are served.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Pages {
     /// Browsers reach them by HTTPS, so cookies may travel by nothing else.
     pub secure: bool,
-    /// Who may show the wizard in a frame: origins, or `'none'`.
-    pub frame_ancestors: String,
-}
-
-impl Default for Pages {
-    fn default() -> Self {
-        Self { secure: false, frame_ancestors: "'none'".to_owned() }
-    }
+    /// Whose pages may show the wizard in a frame: exact origins; none may when it is empty.
+    pub frame_ancestors: Vec<String>,
+    /// Where people reach them; an issuer sends people back there.
+    pub address: Option<String>,
 }
 
 /// Bounds on requests.
@@ -88,6 +88,8 @@ pub(crate) struct Shared {
     pub rates: RateLimits,
     /// Sessions, links and forms of pages.
     pub seal: Seal,
+    /// Sessions that were renewed lately.
+    pub renewals: Renewals,
     /// True at a graceful stop: waits and streams end.
     pub stop: watch::Receiver<bool>,
 }
@@ -99,7 +101,7 @@ impl Shared {
     pub fn new(app: App, stop: watch::Receiver<bool>) -> S {
         let rates = RateLimits::new(&app.limits);
         let seal = Seal::new(&app.token_key);
-        Arc::new(Self { app, rates, seal, stop })
+        Arc::new(Self { app, rates, seal, renewals: Renewals::default(), stop })
     }
 
     pub fn engine(&self) -> &Arc<Engine> {

@@ -2,7 +2,6 @@
 //!
 //! It is one function and not a stack of layers, because `check` has to be fast.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -20,10 +19,9 @@ use crate::app::{S, Shared};
 use crate::auth::{Presented, bearer, unauthenticated};
 use crate::extract::Asking;
 use crate::pages;
-use crate::pages::session::{Purpose, Session};
+use crate::pages::enter::{Entered, enter};
 use crate::problem::{Failure, Style};
 use crate::telemetry;
-use crate::tokens::wall_clock;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -82,15 +80,16 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
     let place = (area == Area::Page).then(|| Place::of(&request));
     let name = route.as_ref().map_or("none", MatchedPath::as_str);
     let span = span(&method, name, request.headers(), &id);
-    let (actor, response) = match admit(&state, area, request.headers(), peer(&request)).await {
-        Ok(asking) => {
-            let actor = asking.clone();
-            if let Some(asking) = asking {
-                request.extensions_mut().insert(asking);
-            }
-            (actor, next.run(request).instrument(span.clone()).await)
+    let from = peer(&request);
+    let admitted = match area {
+        Area::Page => enter(&state, &mut request, from).await,
+        Area::Contract | Area::Older | Area::Door | Area::Open => {
+            admit(&state, area, &mut request, from).await
         }
-        Err(failure) => (None, failure.into_response()),
+    };
+    let (entered, response) = match admitted {
+        Ok(entered) => (entered, next.run(request).instrument(span.clone()).await),
+        Err(failure) => (Entered::default(), failure.into_response()),
     };
     let mut response = finish(response, area, place.as_ref(), &id);
     span.record("status", response.status().as_u16());
@@ -98,13 +97,13 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
         span.record("error", response.status().as_str());
     }
     let route = name;
-    log(&method, route, &response, started, &id, actor.as_ref());
+    log(&method, route, &response, started, &id, entered.asking.as_ref());
     telemetry::request(&method, route, response.status(), started.elapsed());
     put_headers(response.headers_mut(), id);
     if let Some(place) = &place {
         pages::put_headers(&mut response, &place.path, &state.app.pages.frame_ancestors);
     }
-    response
+    entered.cookies.iter().fold(response, |response, cookie| pages::with_cookie(response, cookie))
 }
 
 /// What a page's failure is rendered with.
@@ -137,40 +136,37 @@ fn peer(request: &Request) -> Option<IpAddr> {
 async fn admit(
     state: &Shared,
     area: Area,
-    headers: &HeaderMap,
+    request: &mut Request,
     peer: Option<IpAddr>,
-) -> Result<Option<Asking>, Failure> {
+) -> Result<Entered, Failure> {
     if area == Area::Open {
         state.rates.admit_peer(peer)?;
-        return Ok(None);
+        return Ok(Entered::default());
     }
-    let token = shown(state, area, headers);
-    let presented = Presented { bearer: token.as_deref(), peer };
-    let mut asking = identify(state, area, headers, &presented);
-    if asking.is_none() {
-        state.rates.admit_peer(peer)?;
-        if state.app.authenticator.learn(&presented).await {
-            asking = identify(state, area, headers, &presented);
-        }
-    }
-    match asking {
-        Some(asking) => {
-            state.rates.admit_caller(&asking.0.actor)?;
-            Ok(Some(asking))
-        }
-        // The sign-in needs nobody; every other page leads there.
-        None if area == Area::Page => Ok(None),
-        None => Err(unauthenticated(headers).into()),
-    }
+    let headers = request.headers();
+    let token = match area {
+        Area::Door => headers.get(X_API_KEY).and_then(|value| value.to_str().ok()),
+        Area::Contract | Area::Older | Area::Open | Area::Page => bearer(headers),
+    };
+    let presented = Presented { bearer: token, peer };
+    let asking = recognise(state, &presented, || identify(state, area, headers, &presented)).await?;
+    let Some(asking) = asking else { return Err(unauthenticated(headers).into()) };
+    state.rates.admit_caller(&asking.0.actor)?;
+    request.extensions_mut().insert(asking.clone());
+    Ok(Entered { asking: Some(asking), cookies: Vec::new() })
 }
 
-/// The token that a request of an area shows, wherever such requests carry it.
-fn shown<'a>(state: &Shared, area: Area, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
-    match area {
-        Area::Page => session(state, headers).map(Cow::Owned),
-        Area::Door => headers.get(X_API_KEY).and_then(|value| value.to_str().ok()).map(Cow::Borrowed),
-        Area::Contract | Area::Older | Area::Open => bearer(headers).map(Cow::Borrowed),
+/// Identify, and once more when the authenticator learnt something meanwhile.
+pub(crate) async fn recognise(
+    state: &Shared,
+    presented: &Presented<'_>,
+    identify: impl Fn() -> Option<Asking>,
+) -> Result<Option<Asking>, Failure> {
+    if let Some(asking) = identify() {
+        return Ok(Some(asking));
     }
+    state.rates.admit_peer(presented.peer)?;
+    Ok(if state.app.authenticator.learn(presented).await { identify() } else { None })
 }
 
 fn identify(state: &Shared, area: Area, headers: &HeaderMap, presented: &Presented<'_>) -> Option<Asking> {
@@ -180,13 +176,6 @@ fn identify(state: &Shared, area: Area, headers: &HeaderMap, presented: &Present
         Area::Contract | Area::Page | Area::Door | Area::Open => caller,
     };
     caller.map(Asking)
-}
-
-/// The token inside a session's cookie.
-fn session(state: &Shared, headers: &HeaderMap) -> Option<String> {
-    let sealed = pages::session::cookie(headers, pages::session::COOKIE_NAME)?;
-    let opened = state.seal.open::<Session>(Purpose::Session, sealed, wall_clock())?;
-    Some(opened.0.token)
 }
 
 /// A sane id of the client is kept, so that its log and ours can be read side by side.

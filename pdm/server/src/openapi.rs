@@ -6,8 +6,8 @@ use utoipa::{Modify, OpenApi};
 use crate::routes::{
     allocation, allocations, audit, audit_acknowledge, audit_fix, audit_log, audit_log_export, audits,
     carry_over, check, commit, credential, document as file, door, events, evidence, extend, failover,
-    freeze, healthz, keys, metrics, older, operation, owner, pools, readyz, registrars, release, reserve,
-    resume, retry, suspend, target, thaw, validate,
+    frames, freeze, healthz, keys, metrics, older, operation, owner, pools, readyz, registrars, release,
+    reserve, resume, retry, suspend, target, thaw, validate,
 };
 
 #[derive(OpenApi)]
@@ -19,7 +19,7 @@ use crate::routes::{
     paths(
         check::handler, reserve::handler, extend::handler, commit::handler, release::handler, allocations::handler,
     allocation::handler, credential::handler, registrars::validate, target::handler, failover::status, failover::rehearsal, failover::drain, suspend::handler, resume::handler, owner::handler, operation::handler, keys::show::handler, keys::roll::handler, keys::hold::handler, keys::policy::handler, keys::inventory::handler, carry_over::show, carry_over::replace, carry_over::waive,
-        events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, freeze::handler,
+        events::handler, retry::handler, pools::handler, registrars::handler, validate::handler, frames::handler, freeze::handler,
     thaw::handler, audits::handler, audits::list, audit::handler, audit_fix::handler, audit_acknowledge::handler, audit_log::handler, audit_log_export::handler, evidence::handler, healthz::handler, readyz::handler, metrics::handler, file::handler, door::versions, door::servers, door::server, door::zones, door::zone, door::change, door::notify,
         older::check::handler, older::reserve::handler, older::commit::handler, older::release::handler,
         older::list::handler, older::reserved::handler, older::registrar::validate, older::registrar::set_ns,

@@ -14,12 +14,14 @@
 //! backends  HTTP servers that behave badly on demand
 //! nats      a nats-server with JetStream
 //! node      counterparts that only npm has        python    those that only PyPI has
+//! browser   stories in Chromium
 //! world     all of it, put together                 truth     is what is there what should be there?
 //! primary   BIND and Knot that take dynamic updates
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a harness that cannot go on ends the test
 
 pub mod backends;
+pub mod browser;
 pub mod chaos;
 pub mod child;
 pub mod client;

@@ -40,6 +40,7 @@ pub struct Plan {
     pool: Vec<String>,
     settings: Vec<(String, String)>,
     sections: Vec<String>,
+    files: Vec<(String, String)>,
     trusted: bool,
     powerdns_down: bool,
 }
@@ -61,6 +62,7 @@ impl Plan {
             ],
             settings: Vec::new(),
             sections: Vec::new(),
+            files: Vec::new(),
             trusted: false,
             powerdns_down: false,
         }
@@ -108,6 +110,13 @@ impl Plan {
     #[must_use]
     pub fn section(mut self, toml: &str) -> Self {
         self.sections.push(toml.to_owned());
+        self
+    }
+
+    /// A file beside the configuration, for settings that name one.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
@@ -193,6 +202,9 @@ impl World {
     async fn build_daemons(&mut self) {
         std::fs::write(self.path("pdns.key"), API_KEY).expect("write the key");
         std::fs::write(self.path("token.key"), [b'k'; 48]).expect("write the token key");
+        for (name, text) in &self.plan.files {
+            std::fs::write(self.path(name), text).expect("write a file");
+        }
         for n in 0..self.plan.replicas {
             let listen = net::port(net::address());
             let config = self.path(&format!("pdm-{n}.toml"));
@@ -272,7 +284,8 @@ impl World {
             text.push_str("\n[limits]\nrequests_per_second = 0\n");
         }
         for section in &self.plan.sections {
-            let _ = write!(text, "\n{section}\n");
+            // Some settings name the daemon's own address.
+            let _ = write!(text, "\n{}\n", section.replace("{listen}", listen));
         }
         text
     }

@@ -160,6 +160,11 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "telemetry", shape: Shape::Optional, help: "traces for an OpenTelemetry collector" },
     Section { name: "worker", shape: Shape::Single, help: "how operations are driven" },
     Section { name: "audit", shape: Shape::Single, help: "how audits go on by themselves" },
+    Section {
+        name: "pages",
+        shape: Shape::Single,
+        help: "pages for people; a console shows the wizard in a frame as docs/how-to/embed.md says",
+    },
     Section { name: "limits", shape: Shape::Single, help: "on requests" },
     Section { name: "log", shape: Shape::Single, help: "logs go to standard error" },
 ];
@@ -317,6 +322,11 @@ keys! {
         "rdap" Url, may, "", "\"https://rdap.example\"", "where registration data is asked for; without it the checks of expiry and locks are skipped";
         "ca" Words, may, "[]", "[\"letsencrypt.org\"]", "CAs that must be able to issue, as CAA records name them";
         "public_view" Flag, may, "true", "", "with dns.nameserver_addresses: audit what everybody sees beside what those addresses say";
+    }
+    "pages" {
+        "address" Url, may, "", "\"https://pdm.example\"", "where people reach the pages; sign-in at the issuer of [oidc] comes back to ADDRESS/login/returned";
+        "secure_cookies" Flag, may, "false", "", "cookies travel by HTTPS alone: for pages behind a proxy that speaks it";
+        "frame_ancestors" Words, may, "[]", "[\"https://console.example\"]", "exact origins whose pages may show the wizard in a frame; nobody's when left out";
     }
     "limits" {
         "requests_per_second" Count, may, "20000", "", "of one token, or of one address without a token; 0 is no limit";

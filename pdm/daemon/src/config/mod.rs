@@ -6,6 +6,7 @@ mod env;
 mod keys;
 pub mod nats;
 pub mod oidc;
+pub mod pages;
 mod read;
 mod secret;
 mod section;
@@ -75,6 +76,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Where registration data is asked for.
     pub rdap: Option<String>,
+    /// How the pages are served.
+    pub pages: pages::PagesConfig,
     /// Per client.
     pub limits: Limits,
     /// Logs.

@@ -74,6 +74,7 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         .map(|v| telemetry(Reader::new("telemetry", "telemetry", Some(v), problems), base, env));
     let worker = worker(Reader::new("worker", "worker", tree.get("worker"), problems));
     let audit = audit(Reader::new("audit", "audit", tree.get("audit"), problems));
+    let pages = super::pages::read(Reader::new("pages", "pages", tree.get("pages"), problems));
     let limits = limits(Reader::new("limits", "limits", tree.get("limits"), problems));
     let log = log(Reader::new("log", "log", tree.get("log"), problems));
     for (index, name) in names.iter().enumerate().filter(|(i, name)| names[..*i].contains(name)) {
@@ -99,6 +100,7 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         worker: worker?,
         audit,
         rdap,
+        pages: pages?,
         limits: limits?,
         log: log?,
     })

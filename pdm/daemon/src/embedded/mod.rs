@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use pdm_engine::audits::AuditSettings;
 
+use crate::config::pages::PagesConfig;
 use crate::config::{Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, StoreConfig, Worker, profile};
 use crate::failure::Failure;
 pub use state::State;
@@ -170,6 +171,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             public_view: false,
             ..AuditSettings::default()
         },
+        pages: PagesConfig::default(),
         // One person on one machine: no limit stands in the way of trying things out.
         limits: Limits { requests_per_second: 0, burst: 0 },
         log: log(),

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use pdm_lua_records::{Bounds, Checking, Failover, ProbeLoad, Rehearsal, bounds, probe_load, rehearse};
+use pdm_lua_records::{
+    Bounds, Checking, Failover, ProbeLoad, Rehearsal, TruthTable, bounds, probe_load, rehearse, truth_table,
+};
 use pdm_model::{Allocation, Drain, Opinion, Refusal, Status};
 use pdm_ports::LuaServer;
 
@@ -87,6 +89,12 @@ impl Engine {
         let (_, policy) = self.with_policy(caller, fqdn).await?;
         let rehearsal = rehearse(&policy, down, self.checking());
         Ok(rehearsal.map_err(|refusal| Refusal::new(refusal.code, refusal.detail).field(refusal.field))?)
+    }
+
+    /// What clients get for every combination of regions that are up or down; none without a policy.
+    #[must_use]
+    pub fn truth_table(&self, allocation: &Allocation) -> Option<TruthTable> {
+        self.policy(allocation).ok().flatten().map(|policy| truth_table(&policy))
     }
 
     /// What a caller should know who takes a policy away: nameservers go on checking what nobody asks them for.

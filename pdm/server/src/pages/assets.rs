@@ -25,6 +25,11 @@ const ASSETS: &[Asset] = &[
         kind: "text/javascript; charset=utf-8",
         text: include_str!("../../assets/pdm.js"),
     },
+    Asset {
+        name: "frame.js",
+        kind: "text/javascript; charset=utf-8",
+        text: include_str!("../../assets/frame.js"),
+    },
     Asset { name: "pdm.svg", kind: "image/svg+xml", text: include_str!("../../assets/pdm.svg") },
 ];
 

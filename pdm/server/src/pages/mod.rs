@@ -3,7 +3,10 @@
 
 mod admin;
 mod assets;
+pub(crate) mod enter;
 mod form;
+pub(crate) mod frame;
+pub(crate) mod issuer;
 pub(crate) mod session;
 mod sign_in;
 mod strip;
@@ -29,6 +32,8 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/", get(sign_in::home)),
         row("GET", "/login", get(sign_in::form)),
         row("POST", "/login", post(sign_in::submit)),
+        row("GET", "/login/issuer", get(issuer::start)),
+        row("GET", "/login/returned", get(issuer::returned)),
         row("POST", "/logout", post(sign_in::leave)),
         row("GET", "/language", get(sign_in::language)),
         row("GET", "/assets/{file}", get(assets::handler)),
@@ -36,11 +41,17 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/admin/sovereigns/{fqdn}", get(admin::sovereign::handler)),
         row("GET", "/admin/sovereigns/{fqdn}/confirm/{act}", get(admin::act::confirm)),
         row("POST", "/admin/sovereigns/{fqdn}/{act}", post(admin::act::handler)),
+        row("GET", "/admin/sovereigns/{fqdn}/evidence", get(admin::files::evidence)),
+        row("GET", "/admin/sovereigns/{fqdn}/reports/{id}", get(admin::files::report)),
         row("GET", "/admin/pools", get(admin::pools::handler)),
         row("GET", "/admin/operations", get(admin::operations::handler)),
         row("GET", "/admin/audit-log", get(admin::log::handler)),
+        row("POST", "/admin/audit-log/verify", post(admin::log::verify)),
+        row("GET", "/frame", get(frame::page)),
+        row("POST", "/frame/session", post(frame::open)),
         row("GET", "/wizard", get(wizard::start::handler)),
         row("GET", "/wizard/check", get(wizard::start::check)),
+        row("GET", "/wizard/passport", get(wizard::passport::handler)),
         row("POST", "/wizard/reserve", post(wizard::start::reserve)),
         row("POST", "/wizard/claim", post(wizard::start::claim)),
         row("GET", "/wizard/names/{fqdn}", get(wizard::name::handler)),
@@ -54,7 +65,7 @@ pub(crate) fn table() -> Vec<Route> {
 /// Whether a path is a page: answered in HTML, known by a cookie.
 pub(crate) fn is_page(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    matches!(first, "" | "login" | "logout" | "language" | "assets" | "admin" | "wizard" | "s")
+    matches!(first, "" | "login" | "logout" | "language" | "assets" | "admin" | "wizard" | "frame" | "s")
 }
 
 /// A rendered template.
@@ -77,7 +88,7 @@ pub(crate) fn see_other(place: &str) -> Response {
     response
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
+pub(crate) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     if let Ok(value) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(SET_COOKIE, value);
     }
@@ -115,8 +126,9 @@ pub(crate) fn render_failure(failure: &Failure, path: &str, headers: &http::Head
 }
 
 /// Headers of pages: nothing from elsewhere runs, nothing is kept, nobody frames them but who was configured.
-pub(crate) fn put_headers(response: &mut Response, path: &str, frame_ancestors: &str) {
-    let frames = if path.starts_with("/wizard") { frame_ancestors } else { "'none'" };
+pub(crate) fn put_headers(response: &mut Response, path: &str, frame_ancestors: &[String]) {
+    let framed = !frame_ancestors.is_empty() && path.split(['?', '/']).nth(1) == Some("frame");
+    let frames = if framed { frame_ancestors.join(" ") } else { "'none'".to_owned() };
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors {frames}"

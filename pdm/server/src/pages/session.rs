@@ -15,6 +15,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 /// The cookie of a session.
 pub(crate) const COOKIE_NAME: &str = "pdm_session";
@@ -28,6 +29,14 @@ pub(crate) enum Purpose {
     Session,
     /// A link that shows one name to somebody without a token.
     Link,
+    /// A sign-in that waits for its browser to come back from the issuer.
+    SignIn,
+    /// What renews a session.
+    Renewal,
+    /// What opens one frame, once.
+    Ticket,
+    /// The bearer of a frame.
+    Frame,
 }
 
 impl Purpose {
@@ -35,6 +44,10 @@ impl Purpose {
         match self {
             Self::Session => "session",
             Self::Link => "link",
+            Self::SignIn => "sign-in",
+            Self::Renewal => "renewal",
+            Self::Ticket => "ticket",
+            Self::Frame => "frame",
         }
     }
 }
@@ -44,6 +57,24 @@ impl Purpose {
 pub(crate) struct Session {
     /// The bearer token.
     pub token: String,
+    /// Its identity, which stays when the token is renewed; forms are bound to it.
+    pub id: String,
+}
+
+/// What renews a session and ends it at the issuer. In a cookie of its own: with the token it would be larger than
+/// browsers keep.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Renewal {
+    /// Gets the next token.
+    pub refresh: Option<String>,
+    /// Says at the issuer who signs out.
+    pub id_token: Option<String>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.token.zeroize();
+    }
 }
 
 /// Seals small values into texts that only this deployment can open.

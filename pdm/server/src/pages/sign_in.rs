@@ -8,8 +8,10 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use pdm_model::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
-use super::form::{Form, body_of, fields, own_place};
+use super::form::{Form, body_of, encode, fields, own_place};
+use super::issuer;
 use super::session::{COOKIE_NAME, LASTS_MS, Purpose, Session};
 use super::viewer::LANGUAGE;
 use super::words::Lang;
@@ -23,10 +25,19 @@ use crate::tokens::wall_clock;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct Page<'a> {
-    c: Chrome,
-    next: &'a str,
-    wrong: bool,
+pub(super) struct Page<'a> {
+    pub c: Chrome,
+    pub next: &'a str,
+    /// Key of what went wrong.
+    pub wrong: Option<&'static str>,
+    /// Whether an issuer's page is offered.
+    pub issuer: bool,
+}
+
+impl Page<'_> {
+    fn next_encoded(&self) -> String {
+        encode(self.next)
+    }
 }
 
 #[derive(Deserialize)]
@@ -43,8 +54,13 @@ pub(crate) async fn home(viewer: Viewer) -> Response {
 }
 
 /// The form.
-pub(crate) async fn form(headers: HeaderMap, Params(query): Params<Query>) -> Result<Response, Failure> {
-    html(&Page { c: Chrome::for_nobody(&headers, "/login"), next: own_place(&query.next), wrong: false })
+pub(crate) async fn form(
+    State(state): State<S>,
+    headers: HeaderMap,
+    Params(query): Params<Query>,
+) -> Result<Response, Failure> {
+    let c = Chrome::for_nobody(&headers, "/login");
+    html(&Page { c, next: own_place(&query.next), wrong: None, issuer: issuer::issuer(&state) })
 }
 
 #[derive(Deserialize)]
@@ -62,29 +78,64 @@ pub(crate) async fn submit(State(state): State<S>, request: Request) -> Result<R
     let token = given.token.trim();
     let next = own_place(&given.next);
     if state.app.authenticator.authenticate(&Presented { bearer: Some(token), peer }).is_none() {
-        let page = Page { c: Chrome::for_nobody(&headers, "/login"), next, wrong: true };
+        let c = Chrome::for_nobody(&headers, "/login");
+        let page = Page { c, next, wrong: Some("sign-in-wrong"), issuer: issuer::issuer(&state) };
         return html_with(StatusCode::UNAUTHORIZED, &page);
     }
     let until = Timestamp(wall_clock().0 + LASTS_MS);
     let sealed = state
         .seal
-        .seal(Purpose::Session, Session { token: token.to_owned() }, until)
+        .seal(
+            Purpose::Session,
+            Session { token: token.to_owned(), id: Uuid::new_v4().simple().to_string() },
+            until,
+        )
         .ok_or_else(|| Failure::internal("a session could not be sealed"))?;
     Ok(with_cookie(see_other(next), &session_cookie(&state, &sealed, LASTS_MS / 1000)))
 }
 
-fn session_cookie(state: &S, value: &str, seconds: i64) -> String {
+pub(super) fn session_cookie(state: &S, value: &str, seconds: i64) -> String {
+    cookie_line(state, COOKIE_NAME, value, "/", "Strict", seconds)
+}
+
+/// A cookie that no script reads.
+pub(super) fn cookie_line(
+    state: &S,
+    name: &str,
+    value: &str,
+    path: &str,
+    site: &str,
+    seconds: i64,
+) -> String {
     let secure = if state.app.pages.secure { "; Secure" } else { "" };
-    format!("{COOKIE_NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
+    format!("{name}={value}; Path={path}; HttpOnly; SameSite={site}; Max-Age={seconds}{secure}")
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Nothing {}
 
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct Gone {
+    c: Chrome,
+    /// Where to sign out at the issuer as well.
+    issuer: String,
+}
+
 /// Out.
-pub(crate) async fn leave(State(state): State<S>, form: Form<Nothing>) -> Response {
+pub(crate) async fn leave(
+    State(state): State<S>,
+    headers: HeaderMap,
+    form: Form<Nothing>,
+) -> Result<Response, Failure> {
     let Form { fields: Nothing {}, .. } = form;
-    with_cookie(see_other("/login"), &session_cookie(&state, "", 0))
+    // A form may not lead to another site, so the way to the issuer is a link.
+    let response = match issuer::end(&state, &headers).await {
+        Some(issuer) => html(&Gone { c: Chrome::for_nobody(&headers, "/login"), issuer })?,
+        None => see_other("/login"),
+    };
+    let response = with_cookie(response, &cookie_line(&state, issuer::RENEWAL, "", "/", "Strict", 0));
+    Ok(with_cookie(response, &session_cookie(&state, "", 0)))
 }
 
 /// Another language, and back to the page.

@@ -9,7 +9,7 @@ use http::request::Parts;
 use pdm_engine::caller::{Caller, Right};
 use pdm_model::{Refusal, Timestamp};
 
-use super::session::{COOKIE_NAME, cookie};
+use super::session::cookie;
 use super::words::{Lang, word};
 use crate::app::S;
 use crate::extract::Asking;
@@ -18,10 +18,18 @@ use crate::problem::Failure;
 /// The cookie of a chosen language.
 pub(crate) const LANGUAGE: &str = "pdm_language";
 
+/// Marks the requests of a frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Framed;
+
+/// What forms of a session are bound to.
+#[derive(Clone)]
+pub(crate) struct SessionId(pub String);
+
 /// Somebody who signed in.
 pub(crate) struct Viewer {
     pub caller: Arc<Caller>,
-    /// The sealed session; forms are bound to it.
+    /// Identity of the session; forms are bound to it.
     pub session: String,
     pub c: Chrome,
 }
@@ -36,6 +44,8 @@ pub(crate) struct Chrome {
     pub form: String,
     /// This page.
     pub path: String,
+    /// Inside somebody else's page: nothing is offered there that a domain's present users would lose by.
+    pub framed: bool,
     pub may_read: bool,
     pub may_audit: bool,
     pub may_admin: bool,
@@ -80,6 +90,7 @@ impl Chrome {
             actor: String::new(),
             form: String::new(),
             path: path.to_owned(),
+            framed: false,
             may_read: false,
             may_audit: false,
             may_admin: false,
@@ -102,12 +113,14 @@ impl FromRequestParts<S> for Viewer {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let nobody = || Failure::from(Refusal::new("unauthenticated", "sign in first"));
         let caller = parts.extensions.get::<Asking>().map(|asking| asking.0.clone()).ok_or_else(nobody)?;
-        let session = cookie(&parts.headers, COOKIE_NAME).unwrap_or_default().to_owned();
+        let framed = parts.extensions.get::<Framed>().is_some();
+        let session = parts.extensions.get::<SessionId>().map(|id| id.0.clone()).unwrap_or_default();
         let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         let may = |right| caller.role.may(right);
         let c = Chrome {
             actor: caller.actor.clone(),
             form: state.seal.form_token(&session),
+            framed,
             may_read: may(Right::Read),
             may_audit: may(Right::Audit),
             may_admin: may(Right::Administer),

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use pdm_api::ProblemBody;
 use pdm_api::audit::EvidenceView;
+use pdm_engine::audits::Evidence;
 
 use crate::app::S;
 use crate::extract::{Asking, At};
@@ -22,11 +23,15 @@ pub(crate) async fn handler(
     At(fqdn): At<String>,
 ) -> Result<Response, Failure> {
     let evidence = state.engine().evidence(&caller, &fqdn).await?;
-    let view = EvidenceView {
+    Ok(json(StatusCode::OK, &view(evidence)))
+}
+
+/// The bundle as it is given away.
+pub(crate) fn view(evidence: Evidence) -> EvidenceView {
+    EvidenceView {
         bundle: evidence.bundle,
         digest: evidence.digest,
         key: evidence.key,
         signature: evidence.signature,
-    };
-    Ok(json(StatusCode::OK, &view))
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod extend;
 pub(crate) mod failover;
+pub(crate) mod frames;
 pub(crate) mod freeze;
 pub(crate) mod healthz;
 pub(crate) mod keys;
@@ -88,6 +89,7 @@ pub(crate) fn table() -> Vec<Route> {
         row("GET", "/v1/registrars", get(registrars::handler)),
         row("POST", "/v1/registrars/{id}/validate", post(registrars::validate)),
         row("POST", "/v1/validate", post(validate::handler)),
+        row("POST", "/v1/frames", post(frames::handler)),
         row("POST", "/v1/freeze", post(freeze::handler)),
         row("POST", "/v1/thaw", post(thaw::handler)),
         row("POST", "/v1/audits", post(audits::handler)),

@@ -212,6 +212,7 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         limits,
         token_key: TokenKey::new(&[7; 32]),
         pages: pdm_server::Pages::default(),
+        sign_in: None,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     }
 }

@@ -1,12 +1,15 @@
-//! `GET /admin/audit-log`: who asked for what.
+//! `GET /admin/audit-log`: who asked for what; and whether the chain of entries holds, told by what `pdm log verify` uses.
+
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use pdm_engine::audits::Verified;
 use pdm_model::AuditEntry;
 use serde::Deserialize;
 
-use super::super::form::encode;
+use super::super::form::{Form, encode};
 use super::super::{Chrome, Viewer, html};
 use crate::app::S;
 use crate::extract::Params;
@@ -14,8 +17,10 @@ use crate::problem::Failure;
 
 /// Rows of a page.
 const ROWS: u32 = 100;
+/// A person waits for the verification; a longer log is for the command line.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(crate) struct Query {
     #[serde(default)]
     fqdn: String,
@@ -31,12 +36,32 @@ struct Page {
     query: Query,
     entries: Vec<AuditEntry>,
     next: Option<String>,
+    verified: Option<Verified>,
 }
 
 pub(crate) async fn handler(
     State(state): State<S>,
     viewer: Viewer,
     Params(query): Params<Query>,
+) -> Result<Response, Failure> {
+    page(&state, viewer, query, None).await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
+/// Verify the whole chain and show what came of it.
+pub(crate) async fn verify(State(state): State<S>, form: Form<Nothing>) -> Result<Response, Failure> {
+    let Form { viewer, fields: Nothing {} } = form;
+    let verified = state.engine().verify_log(&viewer.caller, PATIENCE).await?;
+    page(&state, viewer, Query::default(), Some(verified)).await
+}
+
+async fn page(
+    state: &S,
+    viewer: Viewer,
+    query: Query,
+    verified: Option<Verified>,
 ) -> Result<Response, Failure> {
     let given = |text: &'_ str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let (fqdn, actor) = (given(&query.fqdn), given(&query.actor));
@@ -52,5 +77,5 @@ pub(crate) async fn handler(
             last.seq
         )
     });
-    html(&Page { c: viewer.c, query, entries, next })
+    html(&Page { c: viewer.c, query, entries, next, verified })
 }

@@ -9,7 +9,7 @@ use pdm_engine::ownership::Challenge;
 use pdm_model::byo::Instruction;
 use pdm_model::handover::Planned;
 use pdm_model::{Allocation, Mode, Phase, Refusal};
-use pdm_ports::registrar::{Cannot, Caveat, CredentialField, ModeCapability, Registrar};
+use pdm_ports::registrar::{Cannot, Caveat, CredentialField, DsForm, ModeCapability, Registrar};
 use zeroize::Zeroizing;
 
 /// Prefix of a credential's fields in a form.
@@ -31,6 +31,20 @@ pub(crate) struct Offer {
 impl Offer {
     pub(crate) fn caveats(&self) -> &'static [Caveat] {
         self.can.map_or(&[], |can| can.caveats)
+    }
+
+    pub(crate) fn ability(&self) -> Option<&'static ModeCapability> {
+        self.can.ok()
+    }
+
+    /// Key of how a DS gets to the parent.
+    pub(crate) fn ds_form(&self) -> &'static str {
+        match self.can.map_or(DsForm::None, |can| can.ds) {
+            DsForm::Ds => "ds-as-ds",
+            DsForm::Dnskey => "ds-as-dnskey",
+            DsForm::CdsScanned => "ds-scanned",
+            DsForm::None => "none",
+        }
     }
 
     pub(crate) fn closed(&self) -> Option<&'static Cannot> {
@@ -57,7 +71,8 @@ pub(crate) struct Brought {
 }
 
 impl Brought {
-    pub(crate) fn of(engine: &Engine, a: &Allocation, chosen: &str) -> Self {
+    /// `credential` says that the registrar's credential is waited for.
+    pub(crate) fn of(engine: &Engine, a: &Allocation, chosen: &str, credential: bool) -> Self {
         let foreign = a.observed.foreign.as_deref();
         let ours: BTreeSet<_> = engine.settings().nameservers.iter().cloned().collect();
         let look = foreign.and_then(|f| f.look.as_ref());
@@ -72,10 +87,15 @@ impl Brought {
                 })
                 .collect()
         });
-        let offers = if a.mode == Mode::ByoApi && a.phase == Phase::Reserved {
-            engine.registrars().values().map(|r| offer(r.as_ref(), a, chosen)).collect()
-        } else {
-            Vec::new()
+        let all = engine.registrars().values();
+        let offers = match a.byo.as_ref().and_then(|byo| byo.registrar.as_ref()) {
+            _ if a.mode == Mode::ByoApi && a.phase == Phase::Reserved => {
+                all.map(|r| offer(r.as_ref(), a, chosen)).collect()
+            }
+            Some(choice) if credential => {
+                all.filter(|r| r.id() == choice.id).map(|r| offer(r.as_ref(), a, &choice.id)).collect()
+            }
+            _ => Vec::new(),
         };
         Self {
             challenge: engine.pending_challenge(a),

@@ -30,6 +30,8 @@ pub(crate) async fn handler(
 ) -> Result<Response, Failure> {
     let over = || Refusal::new("not-found", "this link is not one of ours, or its time is over");
     let (fqdn, until) = state.seal.open::<String>(Purpose::Link, &link, wall_clock()).ok_or_else(over)?;
-    let found = state.engine().get(&Engine::itself(), &fqdn).await?;
-    html(&Page { c: Chrome::for_nobody(&headers, "/s/"), s: Standing::new(state.engine(), found, ""), until })
+    let itself = Engine::itself();
+    let found = state.engine().get(&itself, &fqdn).await?;
+    let s = Standing::new(state.engine(), &itself, found, "").await;
+    html(&Page { c: Chrome::for_nobody(&headers, "/s/"), s, until })
 }

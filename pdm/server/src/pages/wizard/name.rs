@@ -10,8 +10,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use pdm_engine::Engine;
-use pdm_engine::intents::Accepted;
-use pdm_model::{Allocation, OperationState, Phase, Refusal, Target, Timestamp};
+use pdm_engine::caller::Caller;
+use pdm_engine::intents::carry_over::Decisions;
+use pdm_engine::intents::{Accepted, IntentError};
+use pdm_model::{
+    Allocation, Operation, OperationState, Parent, Phase, Refusal, Step, StepState, Target, Timestamp, Who,
+};
+use pdm_ports::registrar::Passport;
 use serde::Deserialize;
 
 use super::super::form::Form;
@@ -19,6 +24,8 @@ use super::super::session::Purpose;
 use super::super::strip::{Station, stations, verdict};
 use super::super::{Chrome, Viewer, html, see_other};
 use super::brought::{Brought, registrar_of};
+use super::carried::Table;
+use super::passport::Seen;
 use crate::app::S;
 use crate::extract::{At, Params};
 use crate::problem::Failure;
@@ -36,18 +43,60 @@ pub(crate) struct Standing {
     pub stations: Vec<Station>,
     pub brought: Brought,
     pub over: bool,
+    /// What is under way; once it is over, the one that put the name into the DNS.
+    pub operation: Option<Operation>,
+    /// Records of the old zone; none when there is none.
+    pub carried: Option<Table>,
 }
 
 impl Standing {
-    pub(crate) fn new(engine: &Engine, found: Accepted, registrar: &str) -> Self {
+    pub(crate) async fn new(engine: &Engine, caller: &Caller, found: Accepted, registrar: &str) -> Self {
         let Accepted { allocation: a, operation } = found;
         let open = operation.as_ref().is_some_and(|o| o.state == OperationState::Open);
+        let first = a.commit_operation.as_deref();
+        let shown = match (&operation, first) {
+            (None, Some(id)) => engine.operation(caller, id).await.ok(),
+            _ => operation.clone(),
+        };
+        let waits = operation.iter().flat_map(|o| &o.steps).filter_map(|step| step.wait_reason.as_ref());
+        let credential =
+            waits.into_iter().any(|w| w.who == Who::Caller && w.reason.starts_with("credential"));
+        let carried = if a.mode.parent() == Parent::Foreign && a.phase.has_zone() {
+            engine.carry_over(caller, a.fqdn.as_str()).await.ok().map(|carried| Table::of(&carried))
+        } else {
+            None
+        };
         Self {
             verdict: verdict(&a, operation.as_ref()),
             stations: stations(&a, operation.as_ref()),
             over: !open && a.phase != Phase::Reserved,
-            brought: Brought::of(engine, &a, registrar),
+            brought: Brought::of(engine, &a, registrar, credential),
+            operation: shown,
+            carried,
             a,
+        }
+    }
+
+    pub(crate) fn is_brought(&self) -> bool {
+        self.a.mode.parent() == Parent::Foreign
+    }
+
+    /// How a step looks: a key of the words, and its sign.
+    pub(crate) fn look(&self, step: &Step) -> &'static str {
+        match (step.state, step.wait_reason.as_ref().map(|wait| wait.who)) {
+            (StepState::Done, _) => "state-done",
+            (StepState::Pending, _) => "state-later",
+            (_, Some(Who::Caller | Who::Operator)) => "state-yours",
+            (StepState::Running | StepState::Waiting, _) => "state-working",
+        }
+    }
+
+    pub(crate) fn sign(&self, step: &Step) -> &'static str {
+        match self.look(step) {
+            "state-done" => "✓",
+            "state-later" => "○",
+            "state-yours" => "☞",
+            _ => "…",
         }
     }
 
@@ -62,6 +111,10 @@ struct Page {
     c: Chrome,
     s: Standing,
     link: Option<(String, Timestamp)>,
+    /// The passport, when a page without scripts asked for it.
+    p: Option<Seen>,
+    /// What a credential is good for, or why it is not.
+    credential: Option<Result<Passport, Refusal>>,
 }
 
 #[derive(Template)]
@@ -75,6 +128,8 @@ struct Strip {
 pub(crate) struct Choice {
     #[serde(default)]
     registrar: String,
+    #[serde(default)]
+    look: String,
 }
 
 /// The page.
@@ -85,8 +140,9 @@ pub(crate) async fn handler(
     Params(choice): Params<Choice>,
 ) -> Result<Response, Failure> {
     let found = state.engine().get(&viewer.caller, &fqdn).await?;
-    let s = Standing::new(state.engine(), found, &choice.registrar);
-    html(&Page { c: viewer.c, s, link: None })
+    let s = Standing::new(state.engine(), &viewer.caller, found, &choice.registrar).await;
+    let p = if choice.look.is_empty() { None } else { Some(Seen::of(&state, &viewer, &fqdn).await?) };
+    html(&Page { c: viewer.c, s, link: None, p, credential: None })
 }
 
 /// The part that changes.
@@ -95,7 +151,8 @@ pub(crate) async fn strip(
     viewer: Viewer,
     At(fqdn): At<String>,
 ) -> Result<Response, Failure> {
-    let s = Standing::new(state.engine(), state.engine().get(&viewer.caller, &fqdn).await?, "");
+    let found = state.engine().get(&viewer.caller, &fqdn).await?;
+    let s = Standing::new(state.engine(), &viewer.caller, found, "").await;
     html(&Strip { c: viewer.c, s })
 }
 
@@ -105,16 +162,18 @@ pub(crate) async fn events(
     viewer: Viewer,
     At(fqdn): At<String>,
 ) -> Result<Response, Failure> {
-    let first = state.engine().get(&viewer.caller, &fqdn).await?;
-    let seen = (first.allocation.updated_at, 0u32);
+    state.engine().get(&viewer.caller, &fqdn).await?;
+    // The first event comes at once: what happened since the page was written, or since a lost connection, is not missed.
+    let seen = None;
     let feed = stream::unfold((state, viewer.caller, fqdn, seen), |(state, caller, fqdn, seen)| async move {
         loop {
             if *state.stop.borrow() {
                 return None;
             }
             let Ok(found) = state.engine().get(&caller, &fqdn).await else { return None };
-            let attempts = found.operation.as_ref().map_or(0, |o| o.steps.iter().map(|s| s.attempts).sum());
-            let now = (found.allocation.updated_at, attempts);
+            let attempts =
+                found.operation.as_ref().map_or(0, |o| o.steps.iter().map(|s| s.attempts).sum::<u32>());
+            let now = Some((found.allocation.updated_at, attempts));
             if now != seen {
                 let event = Ok::<_, Infallible>(Event::default().event("change").data("look"));
                 return Some((event, (state, caller, fqdn, now)));
@@ -137,6 +196,9 @@ pub(crate) struct Fields {
     address: String,
     #[serde(default)]
     registrar: String,
+    /// A name of the old zone that may differ.
+    #[serde(default)]
+    owner: String,
     /// The whole name, before somebody else's zone is changed.
     #[serde(default)]
     typed: String,
@@ -169,6 +231,9 @@ pub(crate) async fn act(
                 Refusal::new("invalid-target", format!("{typed:?} is not an IPv4 address")).field("address")
             })?;
             let registrar = registrar_of(&fields.registrar, fields.rest)?;
+            if registrar.is_some() {
+                not_in_a_frame(&viewer)?;
+            }
             if registrar.is_some() && fields.typed.trim().to_ascii_lowercase() != name.as_str() {
                 return Err(Refusal::new("invalid-body", "type the whole name to confirm")
                     .field("typed")
@@ -180,9 +245,48 @@ pub(crate) async fn act(
         "link" => {
             let until = Timestamp(wall_clock().0 + LINK_LASTS_MS);
             let link = state.seal.seal(Purpose::Link, name.to_string(), until).map(|text| (text, until));
-            return html(&Page { c: viewer.c, s: Standing::new(engine, found, ""), link });
+            let s = Standing::new(engine, &viewer.caller, found, "").await;
+            return html(&Page { c: viewer.c, s, link, p: None, credential: None });
+        }
+        "validate" => {
+            not_in_a_frame(&viewer)?;
+            let given = registrar_of(&fields.registrar, fields.rest)?;
+            let given =
+                given.ok_or_else(|| Refusal::new("invalid-body", "choose a registrar").field("registrar"))?;
+            let seen =
+                engine.validate_credential(&viewer.caller, &given.id, name.as_str(), given.credential).await;
+            let credential = match seen {
+                Ok(passport) => Ok(passport),
+                Err(IntentError::Refused(refusal)) => Err(refusal),
+                Err(fault @ IntentError::Fault(_)) => return Err(fault.into()),
+            };
+            let s = Standing::new(engine, &viewer.caller, found, &given.id).await;
+            return html(&Page { c: viewer.c, s, link: None, p: None, credential: Some(credential) });
+        }
+        "waive" => {
+            let decisions = Decisions { waive: [fields.owner].into(), ..Decisions::default() };
+            drop(engine.decide_carry_over(&viewer.caller, name.as_str(), decisions).await?);
+        }
+        "accept-incomplete" => {
+            let decisions = Decisions { accept_incomplete: true, ..Decisions::default() };
+            drop(engine.decide_carry_over(&viewer.caller, name.as_str(), decisions).await?);
+        }
+        "credential" => {
+            not_in_a_frame(&viewer)?;
+            if let Some(given) = registrar_of(&fields.registrar, fields.rest)? {
+                engine.give_credential(&viewer.caller, name.as_str(), given).await?;
+            }
         }
         _ => return Err(Refusal::new("not-found", "there is no such act").into()),
     }
     Ok(see_other(&format!("/wizard/names/{name}")))
+}
+
+/// Whoever shows a frame could lay something over it; secrets are not typed there.
+fn not_in_a_frame(viewer: &Viewer) -> Result<(), Refusal> {
+    if !viewer.c.framed {
+        return Ok(());
+    }
+    let detail = "credentials are not given inside a frame; open the wizard in a window of its own";
+    Err(Refusal::new("forbidden", detail))
 }

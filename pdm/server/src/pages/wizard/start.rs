@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::super::form::Form;
 use super::super::{Chrome, Viewer, html, see_other};
+use super::passport::Seen;
 use crate::app::S;
 use crate::extract::Params;
 use crate::problem::Failure;
@@ -20,6 +21,9 @@ pub(crate) struct Query {
     name: String,
     #[serde(default)]
     pool: String,
+    /// Look at a typed domain now; scripts fetch that afterwards.
+    #[serde(default)]
+    look: String,
 }
 
 /// What became of a typed name.
@@ -38,6 +42,9 @@ struct Page {
     pools: Vec<String>,
     understood: Option<Understood>,
     brings: Vec<Brings>,
+    /// The typed domain, if it may be one that its owner brings.
+    domain: Option<String>,
+    p: Option<Seen>,
 }
 
 /// A mode in which a domain can be brought, or why it cannot.
@@ -61,18 +68,22 @@ pub(crate) async fn handler(
     Params(query): Params<Query>,
 ) -> Result<Response, Failure> {
     let understood = understand(&state, &viewer, &query).await?;
-    html(&page(&state, viewer, query, understood))
+    let p = if query.look.is_empty() { None } else { Some(Seen::of(&state, &viewer, &query.name).await?) };
+    html(&page(&state, viewer, query, understood, p))
 }
 
-fn page(state: &S, viewer: Viewer, query: Query, understood: Option<Understood>) -> Page {
+fn page(state: &S, viewer: Viewer, query: Query, understood: Option<Understood>, p: Option<Seen>) -> Page {
     let pools = pools(state, &viewer);
     let brings = brings(state, &viewer, bare(&query.name));
-    Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood, brings }
+    let open = brings.iter().any(|way| way.cannot.is_none());
+    let domain = Some(bare(&query.name).to_owned()).filter(|name| open && name.contains('.'));
+    Page { c: viewer.c, typed: query.name, pool: query.pool, pools, understood, brings, domain, p }
 }
 
 /// What is typed decides which ways are open; a way that is closed says why.
 fn brings(state: &S, viewer: &Viewer, typed: &str) -> Vec<Brings> {
-    let name = (!typed.is_empty()).then(|| state.engine().may_be_brought(&viewer.caller, typed));
+    // A label alone is a wish for a name in a pool, and says nothing about a domain.
+    let name = typed.contains('.').then(|| state.engine().may_be_brought(&viewer.caller, typed));
     let name = name.and_then(Result::err).map(|refusal| refusal.detail);
     let none = state.engine().registrars().is_empty();
     let way = |mode: Mode, closed: Option<String>| Brings {
@@ -122,7 +133,7 @@ fn pools(state: &S, viewer: &Viewer) -> Vec<String> {
 }
 
 /// Strip what people paste around a name: a scheme, a path, a port, white space.
-fn bare(typed: &str) -> &str {
+pub(super) fn bare(typed: &str) -> &str {
     let typed = typed.trim();
     let typed = typed.split_once("://").map_or(typed, |(_, rest)| rest);
     let typed = typed.split(['/', '?', '#']).next().unwrap_or_default();
@@ -166,7 +177,7 @@ pub(crate) struct Fields {
 /// Hold it.
 pub(crate) async fn reserve(State(state): State<S>, form: Form<Fields>) -> Result<Response, Failure> {
     let Form { viewer, fields } = form;
-    let query = Query { name: fields.name, pool: fields.pool };
+    let query = Query { name: fields.name, pool: fields.pool, look: String::new() };
     let Some(found) = understand(&state, &viewer, &query).await? else { return Ok(see_other("/wizard")) };
     let request = ReserveRequest { pool: found.pool, subdomain: found.label, ..ReserveRequest::default() };
     match state.engine().reserve(&viewer.caller, request).await {
@@ -174,7 +185,7 @@ pub(crate) async fn reserve(State(state): State<S>, form: Form<Fields>) -> Resul
         // Somebody was faster, or the rules say no: the page says so beside the field.
         Err(IntentError::Refused(_)) => {
             let understood = understand(&state, &viewer, &query).await?;
-            html(&page(&state, viewer, query, understood))
+            html(&page(&state, viewer, query, understood, None))
         }
         Err(fault) => Err(fault.into()),
     }
