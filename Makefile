@@ -18,6 +18,7 @@ install:
 	@sh scripts/install.sh
 	@sh scripts/npm.sh
 	@sh scripts/python.sh
+	@sh scripts/rvault.sh
 
 build: install
 	cargo build --locked --bin pdm

@@ -17,6 +17,9 @@ command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || need="$need
 [ -x /usr/bin/chromium ] || need="$need chromium"
 # Tools and independent clients from PyPI, in environments of their own.
 python3 -c 'import ensurepip, venv' 2>/dev/null || need="$need python3-venv"
+# So that scripts/rvault.sh can build.
+[ -z "${PDM_TEST_FULL:-}" ] || [ -e /usr/include/openssl/ssl.h ] || need="$need libssl-dev"
+[ -z "${PDM_TEST_FULL:-}" ] || command -v pkg-config >/dev/null 2>&1 || need="$need pkg-config"
 command -v lego >/dev/null 2>&1 || need="$need lego"
 command -v nats-server >/dev/null 2>&1 || [ -x /usr/sbin/nats-server ] || need="$need nats-server"
 [ -x /usr/bin/dnsdist ] || need="$need dnsdist"

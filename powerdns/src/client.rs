@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use pdm_ports::trace::{self, TARGET};
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
@@ -25,7 +26,7 @@ pub(crate) struct Request {
     /// Path and query after `/api/v1/servers/<id>`, with the leading slash; empty for the server itself.
     pub(crate) path: String,
     /// JSON.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Bytes>,
     /// Not sent after this time.
     pub(crate) send_by: Option<Instant>,
     /// Whether the answer's body is wanted. A body that is not wanted cannot be lost, and is never held: the answer
@@ -63,7 +64,7 @@ impl Request {
             call,
             method,
             path: path.into(),
-            body,
+            body: body.map(Bytes::from),
             send_by: None,
             wants_body: false,
             patience: 1,
@@ -159,7 +160,7 @@ impl Client {
             target: TARGET, "powerdns", traceparent = request.trace.as_deref(), span_kind = "client", call,
             server.address = self.base, status = Empty, error = Empty,
         );
-        let (status, outcome) = self.send(request).instrument(span.clone()).await;
+        let (status, outcome) = self.send_with_key(&request).instrument(span.clone()).await;
         span.record("status", status.as_str());
         if outcome.is_err() {
             span.record("error", status.as_str());
@@ -171,8 +172,23 @@ impl Client {
         outcome
     }
 
-    async fn send(&self, request: Request) -> (String, Result<Reply, ApiError>) {
-        let Ok(mut key) = HeaderValue::from_str(self.key.reveal()) else {
+    /// Send it with the key as it is known. A server that refuses the key has done nothing, so when there is another
+    /// one by now, it goes out once more.
+    async fn send_with_key(&self, request: &Request) -> (String, Result<Reply, ApiError>) {
+        let key = self.key.0.current();
+        let first = self.send(request, &key).await;
+        let refused = matches!(&first.1, Err(ApiError::Other(fault)) if fault.class == Class::Credential);
+        if !refused || !self.key.0.renewed(&key).await {
+            return first;
+        }
+        if request.send_by.is_some_and(|deadline| Instant::now() >= deadline) {
+            return (first.0, Err(ApiError::TooLate));
+        }
+        self.send(request, &self.key.0.current()).await
+    }
+
+    async fn send(&self, request: &Request, key: &str) -> (String, Result<Reply, ApiError>) {
+        let Ok(mut key) = HeaderValue::from_str(key) else {
             let fault = Fault::new(
                 Class::Credential,
                 "powerdns-unauthorized",
@@ -183,7 +199,7 @@ impl Client {
         key.set_sensitive(true);
         let mut builder = self
             .http
-            .request(request.method, format!("{}{}", self.base, request.path))
+            .request(request.method.clone(), format!("{}{}", self.base, request.path))
             .timeout(self.timeout * request.patience)
             // Without it, errors come as plain text.
             .header(ACCEPT, "application/json")
@@ -191,8 +207,8 @@ impl Client {
         if let Some(context) = trace::traceparent() {
             builder = builder.header("traceparent", context);
         }
-        if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, "application/json").body(body);
+        if let Some(body) = &request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         let mut response = match builder.send().await {
             Ok(response) => response,

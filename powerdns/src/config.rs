@@ -1,30 +1,26 @@
 //! Where the servers are and how to talk to them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pdm_model::ZoneName;
+use pdm_ports::SecretSource;
+use pdm_ports::secret::Fixed;
 use zeroize::Zeroizing;
 
-/// The key of a PowerDNS API. Never printed, wiped when dropped.
+/// The key of a PowerDNS API, asked for at each call: it may be replaced while we run. Never printed.
 #[derive(Clone)]
-pub struct ApiKey(Zeroizing<String>);
-
-impl ApiKey {
-    /// The key itself, for one request header.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
+pub struct ApiKey(pub(crate) Arc<dyn SecretSource>);
 
 impl From<String> for ApiKey {
     fn from(key: String) -> Self {
-        Self(Zeroizing::new(key))
+        Self(Arc::new(Fixed::new(Zeroizing::new(key))))
     }
 }
 
-impl From<Zeroizing<String>> for ApiKey {
-    fn from(key: Zeroizing<String>) -> Self {
+impl From<Arc<dyn SecretSource>> for ApiKey {
+    fn from(key: Arc<dyn SecretSource>) -> Self {
         Self(key)
     }
 }

@@ -36,6 +36,7 @@ use crate::failure::Failure;
 use crate::guard::{Ground, GuardedParent, GuardedZones};
 use crate::identity::{self, OidcTokens};
 use crate::rdap::WithRegistrations;
+use crate::secrets;
 use crate::servers;
 use crate::turns::Turns;
 
@@ -161,6 +162,12 @@ pub async fn run(
     };
     let teller = events::start(config, &daemon, &stop).await?;
     daemon.background();
+    let login = config.openbao.as_ref().map(|(openbao, every)| {
+        let secrets = config.powerdns.iter().map(|instance| instance.api_key.clone());
+        tokio::spawn(secrets::refresh(secrets.collect(), *every));
+        let (openbao, stop) = (openbao.clone(), stop.clone());
+        tokio::spawn(async move { openbao.run(stop).await })
+    });
     let driver = tokio::spawn(daemon.engine.clone().run(stop.clone()));
     announce(listener.local_addr().unwrap_or(config.listen));
     tracing::info!(listen = %config.listen, "ready for requests");
@@ -169,7 +176,12 @@ pub async fn run(
         // What it does not tell now waits in the store.
         let _ = tokio::time::timeout(Duration::from_secs(5), teller).await;
     }
-    driver.await.map_err(|e| Failure::Refused(format!("the workers ended badly: {e}")))
+    let ended = driver.await.map_err(|e| Failure::Refused(format!("the workers ended badly: {e}")));
+    if let Some(login) = login {
+        // What it does not give back ends by itself.
+        let _ = tokio::time::timeout(Duration::from_secs(2), login).await;
+    }
+    ended
 }
 
 /// Who may call.
@@ -335,8 +347,12 @@ fn registrars(config: &Config) -> Result<BTreeMap<String, Arc<dyn Registrar>>, F
 /// # Errors
 /// A key that cannot seal.
 pub fn vault(config: &Config) -> Result<Vault, Fault> {
-    let keys = config.credential_keys.0.iter().map(|key| SealKey::new(key));
-    Ok(Vault::new(keys.collect::<Result<_, _>>()?))
+    let keys = config.credentials.keys.0.iter().map(|key| SealKey::new(key));
+    let vault = Vault::new(keys.collect::<Result<_, _>>()?);
+    Ok(match &config.credentials.shelf {
+        Some(shelf) => vault.on_shelf(shelf.clone()),
+        None => vault,
+    })
 }
 
 /// The OpenAPI document.

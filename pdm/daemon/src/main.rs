@@ -12,6 +12,7 @@ mod failure;
 mod guard;
 mod identity;
 mod rdap;
+mod secrets;
 mod servers;
 mod telemetry;
 mod turns;

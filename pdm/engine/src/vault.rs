@@ -2,14 +2,18 @@
 //!
 //! A sealed text names its key, so that a store can be sealed anew while the old key still opens the rest. It is bound to
 //! its allocation and registrar: moved to another row it does not open.
+//!
+//! With a [`Shelf`] (a vault of the platform) the text goes there, and the row in the store only says so. It is put there
+//! before the store's transaction: if the process dies in between, the next try puts it again. A shelf protects what it
+//! keeps by itself, so a key of ours is a second lock there and may be missing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use pdm_ports::store::SealedCredential;
-use pdm_ports::{Class, Fault};
+use pdm_ports::{Class, Fault, Shelf};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::{hkdf, hmac};
@@ -17,6 +21,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// What a caller gave: named fields, not checked yet.
 pub type Fields = BTreeMap<String, Zeroizing<String>>;
+
+/// What a row says whose text is on the shelf.
+const SHELVED: &str = "shelf";
+/// Before a text that only the shelf protects.
+const UNSEALED: &str = "0:";
 
 /// A key that seals.
 pub struct SealKey {
@@ -45,8 +54,9 @@ impl SealKey {
 
 /// Keeps credentials until they are no longer needed.
 pub struct Vault {
-    /// The first seals, all open; without any, nothing leaves the memory.
+    /// The first seals, all open; without any (and without a shelf) nothing leaves the memory.
     keys: Vec<SealKey>,
+    shelf: Option<Arc<dyn Shelf>>,
     held: Mutex<HashMap<String, (String, Fields)>>,
 }
 
@@ -54,78 +64,118 @@ impl Vault {
     /// The first key seals, all of them open. Without keys credentials stay in memory, and a restart asks for them again.
     #[must_use]
     pub fn new(keys: Vec<SealKey>) -> Self {
-        Self { keys, held: Mutex::default() }
+        Self { keys, shelf: None, held: Mutex::default() }
+    }
+
+    /// The same with texts on a shelf. What the store keeps already stays there until it is replaced or sealed anew.
+    #[must_use]
+    pub fn on_shelf(self, shelf: Arc<dyn Shelf>) -> Self {
+        Self { shelf: Some(shelf), ..self }
     }
 
     /// Take a credential. What has to be stored is answered; nothing is when it stays in memory.
     ///
     /// # Errors
-    /// `vault-key` when it cannot be sealed.
-    pub fn keep(
+    /// `vault-key` when it cannot be sealed, or why the shelf does not take it.
+    pub async fn keep(
         &self,
         allocation: &str,
         registrar: &str,
         fields: Fields,
     ) -> Result<Option<SealedCredential>, Fault> {
-        let Some(key) = self.keys.first() else {
+        if self.keys.is_empty() && self.shelf.is_none() {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.insert(allocation.to_owned(), (registrar.to_owned(), fields));
             return Ok(None);
-        };
+        }
         let plain: BTreeMap<&str, &str> = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let plain = serde_json::to_vec(&plain).map(Zeroizing::new).map_err(|_| unreadable())?;
-        let sealed = seal(key, allocation, registrar, &plain)?;
-        Ok(Some(SealedCredential {
-            allocation: allocation.to_owned(),
-            registrar: registrar.to_owned(),
-            sealed,
-        }))
+        let (allocation, registrar) = (allocation.to_owned(), registrar.to_owned());
+        self.store(SealedCredential { allocation, registrar, sealed: String::new() }, &plain).await.map(Some)
+    }
+
+    /// Seal and put where it belongs; what the row holds.
+    async fn store(&self, row: SealedCredential, plain: &[u8]) -> Result<SealedCredential, Fault> {
+        let text = match self.keys.first() {
+            Some(key) => seal(key, &row.allocation, &row.registrar, plain)?,
+            None => format!("{UNSEALED}{}", STANDARD_NO_PAD.encode(plain)),
+        };
+        let Some(shelf) = &self.shelf else { return Ok(SealedCredential { sealed: text, ..row }) };
+        shelf.put(&row.allocation, &Zeroizing::new(text)).await?;
+        Ok(SealedCredential { sealed: SHELVED.to_owned(), ..row })
     }
 
     /// The credential of an allocation for a registrar: from memory, or from what the store keeps.
     ///
     /// # Errors
-    /// `credential-unreadable` when no key opens it.
-    pub fn open(
+    /// `credential-unreadable` when no key opens it, or why the shelf does not answer.
+    pub async fn open(
         &self,
         allocation: &str,
         registrar: &str,
         stored: Option<&SealedCredential>,
     ) -> Result<Option<Fields>, Fault> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((whose, fields)) = held.get(allocation) {
-            return Ok((whose == registrar).then(|| fields.clone()));
+        if let Some((whose, fields)) = self.in_memory(allocation) {
+            return Ok((whose == registrar).then_some(fields));
         }
-        drop(held);
         let Some(stored) = stored.filter(|s| s.allocation == allocation && s.registrar == registrar) else {
             return Ok(None);
         };
-        let plain = self.unseal(stored)?;
+        let Some(text) = self.text(stored).await? else { return Ok(None) };
+        let plain = self.unseal(stored, &text)?;
         let fields: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(|_| unreadable())?;
         Ok(Some(fields.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect()))
     }
 
-    /// Seal with the first key what an older one opens; none when it is so already.
+    fn in_memory(&self, allocation: &str) -> Option<(String, Fields)> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(allocation).cloned()
+    }
+
+    /// The sealed text of a row, from wherever it is; none when somebody took it off the shelf.
+    async fn text(&self, stored: &SealedCredential) -> Result<Option<Zeroizing<String>>, Fault> {
+        match &self.shelf {
+            _ if stored.sealed != SHELVED => Ok(Some(Zeroizing::new(stored.sealed.clone()))),
+            Some(shelf) => shelf.get(&stored.allocation).await,
+            None => Err(Fault::new(
+                Class::Credential,
+                "credential-unreadable",
+                "the credential is in OpenBao, and credentials.openbao is not configured",
+            )),
+        }
+    }
+
+    /// Seal with the first key what an older one opens, and put it where credentials belong now; none when it is so
+    /// already, or when there is nothing.
     ///
     /// # Errors
-    /// `credential-unreadable` when no key opens it.
-    pub fn again(&self, stored: &SealedCredential) -> Result<Option<SealedCredential>, Fault> {
-        let first = self.keys.first().ok_or_else(unreadable)?;
-        if stored.sealed.split(':').nth(1) == Some(first.id.as_str()) {
+    /// `credential-unreadable` when no key opens it, or why the shelf does not answer.
+    pub async fn again(&self, stored: &SealedCredential) -> Result<Option<SealedCredential>, Fault> {
+        let Some(text) = self.text(stored).await? else { return Ok(None) };
+        let sealed_now = self.keys.first().is_none_or(|key| text.split(':').nth(1) == Some(key.id.as_str()));
+        if sealed_now && (stored.sealed == SHELVED) == self.shelf.is_some() {
             return Ok(None);
         }
-        let plain = self.unseal(stored)?;
-        let sealed = seal(first, &stored.allocation, &stored.registrar, &plain)?;
-        Ok(Some(SealedCredential { sealed, ..stored.clone() }))
+        let plain = self.unseal(stored, &text)?;
+        self.store(stored.clone(), &plain).await.map(Some)
     }
 
-    /// Forget what is in memory.
-    pub fn forget(&self, allocation: &str) {
+    /// Forget a credential in memory and on the shelf. Before the row goes, so that nothing is left behind.
+    ///
+    /// # Errors
+    /// Why the shelf does not answer.
+    pub async fn forget(&self, allocation: &str) -> Result<(), Fault> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(allocation);
+        match &self.shelf {
+            Some(shelf) => shelf.remove(allocation).await,
+            None => Ok(()),
+        }
     }
 
-    fn unseal(&self, stored: &SealedCredential) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let mut parts = stored.sealed.split(':');
+    fn unseal(&self, stored: &SealedCredential, text: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        if let Some(plain) = text.strip_prefix(UNSEALED).filter(|_| stored.sealed == SHELVED) {
+            return STANDARD_NO_PAD.decode(plain).map(Zeroizing::new).map_err(|_| unreadable());
+        }
+        let mut parts = text.split(':');
         let (version, id, text) = (parts.next(), parts.next(), parts.next());
         let key = self.keys.iter().find(|key| version == Some("1") && Some(key.id.as_str()) == id);
         let (key, text) = key.zip(text).ok_or_else(unreadable)?;
@@ -180,39 +230,90 @@ mod tests {
         fields.map(|f| f["token"].to_string())
     }
 
-    #[test]
-    fn a_sealed_credential_opens_with_its_key_at_its_place_only() {
+    #[tokio::test]
+    async fn a_sealed_credential_opens_with_its_key_at_its_place_only() {
         let vault = Vault::new(vec![key(1)]);
-        let sealed = vault.keep("a", "ovh", fields()).unwrap().unwrap();
+        let sealed = vault.keep("a", "ovh", fields()).await.unwrap().unwrap();
         assert!(!format!("{sealed:?} {}", sealed.sealed).contains("hunter2"));
-        assert_eq!(token(vault.open("a", "ovh", Some(&sealed)).unwrap()).as_deref(), Some("hunter2-hunter2"));
+        assert_eq!(token(vault.open("a", "ovh", Some(&sealed)).await.unwrap()).as_deref(), Some("hunter2-hunter2"));
         let moved = SealedCredential { allocation: "b".into(), ..sealed.clone() };
-        assert_eq!(vault.open("b", "ovh", Some(&moved)).unwrap_err().code, "credential-unreadable");
+        assert_eq!(vault.open("b", "ovh", Some(&moved)).await.unwrap_err().code, "credential-unreadable");
         let other = Vault::new(vec![key(2)]);
-        assert_eq!(other.open("a", "ovh", Some(&sealed)).unwrap_err().code, "credential-unreadable");
+        assert_eq!(other.open("a", "ovh", Some(&sealed)).await.unwrap_err().code, "credential-unreadable");
         for broken in ["", "1", "1:x", "1:::", "2:aa:bb"] {
             let broken = SealedCredential { sealed: broken.into(), ..sealed.clone() };
-            assert!(vault.open("a", "ovh", Some(&broken)).is_err());
+            assert!(vault.open("a", "ovh", Some(&broken)).await.is_err());
         }
     }
 
-    #[test]
-    fn a_new_key_takes_over_and_the_old_one_goes() {
-        let sealed = Vault::new(vec![key(1)]).keep("a", "ovh", fields()).unwrap().unwrap();
+    #[tokio::test]
+    async fn a_new_key_takes_over_and_the_old_one_goes() {
+        let sealed = Vault::new(vec![key(1)]).keep("a", "ovh", fields()).await.unwrap().unwrap();
         let both = Vault::new(vec![key(2), key(1)]);
-        let again = both.again(&sealed).unwrap().unwrap();
-        assert_eq!(both.again(&again).unwrap(), None);
+        let again = both.again(&sealed).await.unwrap().unwrap();
+        assert_eq!(both.again(&again).await.unwrap(), None);
         let new = Vault::new(vec![key(2)]);
-        assert!(new.open("a", "ovh", Some(&again)).unwrap().is_some());
+        assert!(new.open("a", "ovh", Some(&again)).await.unwrap().is_some());
     }
 
-    #[test]
-    fn without_a_key_nothing_leaves_the_memory() {
+    #[tokio::test]
+    async fn without_a_key_nothing_leaves_the_memory() {
         let vault = Vault::new(vec![]);
-        assert_eq!(vault.keep("a", "ovh", fields()).unwrap(), None);
-        assert!(vault.open("a", "ovh", None).unwrap().is_some());
-        assert!(vault.open("a", "other", None).unwrap().is_none());
-        vault.forget("a");
-        assert!(vault.open("a", "ovh", None).unwrap().is_none());
+        assert_eq!(vault.keep("a", "ovh", fields()).await.unwrap(), None);
+        assert!(vault.open("a", "ovh", None).await.unwrap().is_some());
+        assert!(vault.open("a", "other", None).await.unwrap().is_none());
+        vault.forget("a").await.unwrap();
+        assert!(vault.open("a", "ovh", None).await.unwrap().is_none());
+    }
+
+    #[derive(Default)]
+    struct Board(Mutex<BTreeMap<String, String>>);
+
+    #[async_trait::async_trait]
+    impl Shelf for Board {
+        async fn put(&self, id: &str, text: &str) -> Result<(), Fault> {
+            self.0.lock().unwrap().insert(id.to_owned(), text.to_owned());
+            Ok(())
+        }
+
+        async fn get(&self, id: &str) -> Result<Option<Zeroizing<String>>, Fault> {
+            Ok(self.0.lock().unwrap().get(id).cloned().map(Zeroizing::new))
+        }
+
+        async fn remove(&self, id: &str) -> Result<(), Fault> {
+            self.0.lock().unwrap().remove(id);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn on_a_shelf_the_row_holds_nothing_and_the_key_is_a_second_lock() {
+        for keys in [vec![], vec![key(1)]] {
+            let (locked, board) = (!keys.is_empty(), Arc::new(Board::default()));
+            let vault = Vault::new(keys).on_shelf(board.clone());
+            let row = vault.keep("a", "ovh", fields()).await.unwrap().unwrap();
+            assert_eq!(row.sealed, SHELVED);
+            let text = board.0.lock().unwrap()["a"].clone();
+            assert_eq!(text.starts_with("1:"), locked, "{text}");
+            assert_eq!(token(vault.open("a", "ovh", Some(&row)).await.unwrap()).as_deref(), Some("hunter2-hunter2"));
+            assert_eq!(vault.again(&row).await.unwrap(), None);
+            let without = Vault::new(vec![key(1)]).open("a", "ovh", Some(&row)).await;
+            assert_eq!(without.unwrap_err().code, "credential-unreadable");
+            vault.forget("a").await.unwrap();
+            assert!(vault.open("a", "ovh", Some(&row)).await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_store_kept_moves_to_the_shelf_when_it_is_sealed_anew() {
+        let row = Vault::new(vec![key(1)]).keep("a", "ovh", fields()).await.unwrap().unwrap();
+        let vault = Vault::new(vec![key(1)]).on_shelf(Arc::new(Board::default()));
+        assert!(vault.open("a", "ovh", Some(&row)).await.unwrap().is_some());
+        let moved = vault.again(&row).await.unwrap().unwrap();
+        assert_eq!(moved.sealed, SHELVED);
+        assert!(vault.open("a", "ovh", Some(&moved)).await.unwrap().is_some());
+        // A row cannot claim to be protected by a shelf that it is not on.
+        let forged = SealedCredential { sealed: "0:e30".into(), ..row };
+        assert_eq!(vault.open("a", "ovh", Some(&forged)).await.unwrap_err().code, "credential-unreadable");
     }
 }

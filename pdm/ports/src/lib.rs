@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod parent;
 pub mod probe;
 pub mod registrar;
+pub mod secret;
 pub mod sign_in;
 pub mod store;
 pub mod trace;
@@ -20,6 +21,7 @@ pub use fault::{Class, Fault};
 pub use gather::ZoneGather;
 pub use parent::{DelegationChange, ParentSide};
 pub use probe::{AddressesSeen, DnsProbe, KeyView, KeysSeen, ProofRequest, Server};
+pub use secret::{SecretSource, Shelf};
 pub use sign_in::SignIn;
 pub use store::Store;
 pub use zone::{

@@ -1,11 +1,11 @@
 //! From settings to a connection that comes back by itself.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, ServerAddr};
-use pdm_ports::{Class, Fault};
-use zeroize::Zeroizing;
+use async_nats::{Auth, AuthError, Client, ConnectOptions, ServerAddr};
+use pdm_ports::{Class, Fault, SecretSource};
 
 use crate::event::Words;
 
@@ -33,20 +33,50 @@ pub struct Settings {
     pub replicas: usize,
 }
 
-/// How PDM logs in.
+/// How PDM logs in. A secret is looked at anew for every connection.
 #[derive(Clone)]
 pub enum Login {
     /// Not at all, or by its certificate.
     None,
     /// By a token.
-    Token(Zeroizing<String>),
+    Token(Arc<dyn SecretSource>),
     /// By name and password.
-    Password(String, Zeroizing<String>),
+    Password(String, Arc<dyn SecretSource>),
+}
+
+impl Login {
+    fn options(&self) -> ConnectOptions {
+        let (user, secret) = match self {
+            Self::None => return ConnectOptions::new(),
+            Self::Token(token) => (None, token.clone()),
+            Self::Password(user, password) => (Some(user.clone()), password.clone()),
+        };
+        ConnectOptions::with_auth_callback(move |_| {
+            let (user, secret) = (user.clone(), secret.clone());
+            // A task of its own, because the client wants a future that may be shared.
+            let newest = tokio::spawn(async move {
+                let known = secret.current();
+                secret.renewed(&known).await;
+                secret.current().to_string()
+            });
+            async move {
+                let secret = newest.await.map_err(AuthError::new)?;
+                let mut auth = Auth::new();
+                match user {
+                    Some(user) => (auth.username, auth.password) = (Some(user), Some(secret)),
+                    None => auth.token = Some(secret),
+                }
+                Ok(auth)
+            }
+        })
+    }
 }
 
 /// Connect; when nobody answers, go on trying in the background.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Fault> {
-    let mut options = ConnectOptions::new()
+    let mut options = settings
+        .login
+        .options()
         .name("pool-domain-manager")
         .connection_timeout(Duration::from_secs(3))
         .request_timeout(Some(Duration::from_secs(5)))
@@ -54,11 +84,6 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Fault> {
         .client_capacity(64)
         .retry_on_initial_connect()
         .event_callback(|event| async move { tracing::info!(%event, "NATS") });
-    options = match &settings.login {
-        Login::None => options,
-        Login::Token(token) => options.token(token.to_string()),
-        Login::Password(user, password) => options.user_and_password(user.clone(), password.to_string()),
-    };
     if let Some(file) = &settings.authorities {
         options = options.add_root_certificates(file.clone());
     }

@@ -188,6 +188,12 @@ impl PowerDns {
         self.child = Some(child);
     }
 
+    /// Take another API key from the next start on.
+    pub fn rekey(&mut self, key: &str) {
+        self.api = Api::new(&format!("http://{}", self.http())).with_header("x-api-key", key);
+        self.setup.more.push_str(&format!("api-key={key}\n"));
+    }
+
     /// Stop it.
     pub async fn stop(&mut self) {
         if let Some(child) = self.child.take() {

@@ -11,6 +11,7 @@ pub mod dnssec;
 pub mod dynadot;
 pub mod godaddy;
 pub mod namecheap;
+pub mod openbao;
 pub mod ovh;
 pub mod porkbun;
 

@@ -86,6 +86,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
             "pdm-auditor",
             "pdm-nats",
             "pdm-oidc",
+            "pdm-openbao",
             "pdm-telemetry",
             "sqlx",
         ],
@@ -93,6 +94,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ),
     ("pdm-nats", PLATFORM, "replaceable"),
     ("pdm-oidc", PLATFORM, "replaceable"),
+    ("pdm-openbao", PLATFORM, "replaceable"),
     ("pdm-telemetry", PLATFORM, "replaceable"),
     (
         "pdm-client",

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Seal every stored credential with credentials.key; credentials.previous_key opens what was sealed before.
+    /// Seal every stored credential with credentials.key, and move it to where credentials belong;
+    /// credentials.previous_key opens what was sealed before.
     Rekey {
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
@@ -27,15 +28,15 @@ pub enum Verb {
 /// What the store says, or a credential that no key opens.
 pub async fn run(verb: Verb) -> Result<(), Failure> {
     let Verb::Rekey { config } = verb;
-    let config = settings::read(&config)?;
-    if config.credential_keys.0.is_empty() {
+    let config = settings::read(&config).await?;
+    if config.credentials.keys.0.is_empty() && config.credentials.shelf.is_none() {
         return Err(Failure::Refused("credentials.key is not configured: nothing is stored".to_owned()));
     }
     let vault = compose::vault(&config)?;
     let store = SqlStore::open(&config.store.url, false).await?;
     let (mut sealed, mut kept) = (0, 0);
     for credential in store.credentials().await? {
-        match vault.again(&credential)? {
+        match vault.again(&credential).await? {
             Some(again) => {
                 store.put_credential(&again).await?;
                 sealed += 1;
@@ -43,6 +44,6 @@ pub async fn run(verb: Verb) -> Result<(), Failure> {
             None => kept += 1,
         }
     }
-    output::line(&format!("sealed anew: {sealed}; already under the new key: {kept}"));
+    output::line(&format!("sealed anew: {sealed}; already as they should be: {kept}"));
     Ok(())
 }

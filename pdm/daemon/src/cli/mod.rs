@@ -142,7 +142,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Store(verb) => store::run(verb, cli.output).await,
         Verb::Delegation(verb) => delegation::run(verb, &client()?).await,
         Verb::Credentials(verb) => credentials::run(verb).await,
-        Verb::Config(verb) => settings::run(verb),
+        Verb::Config(verb) => settings::run(verb).await,
         Verb::Openapi => {
             output::line(&crate::compose::openapi()?);
             Ok(())

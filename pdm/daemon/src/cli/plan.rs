@@ -19,7 +19,7 @@ use crate::failure::Failure;
 /// # Errors
 /// PowerDNS cannot be asked, or a zone cannot be worked with.
 pub async fn show(file: &Path, domain: Option<&str>, form: Output) -> Result<(), Failure> {
-    let config = settings::read(file)?;
+    let config = settings::read(file).await?;
     let wanted: Vec<_> =
         config.pools.iter().filter(|p| domain.is_none_or(|d| p.domain.to_string() == d)).collect();
     if wanted.is_empty() {

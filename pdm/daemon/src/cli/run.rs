@@ -65,7 +65,7 @@ fn parse_name(text: &str) -> Result<ZoneName, String> {
 /// # Errors
 /// What keeps it from starting.
 pub async fn serve(serve: Serve) -> Result<(), Failure> {
-    let config = settings::read(&serve.config)?;
+    let config = settings::read(&serve.config).await?;
     let stop = compose::stop_on_signals()?;
     let traces = telemetry::start(&config.log, config.telemetry.as_ref(), &stop)?;
     let daemon = Daemon::build(&config).await?;

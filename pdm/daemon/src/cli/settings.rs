@@ -29,11 +29,11 @@ pub enum Verb {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn run(verb: Verb) -> Result<(), Failure> {
+pub async fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Check { file, config } => {
             let file = file.or(config).unwrap_or_default();
-            let config = read(&file)?;
+            let config = read(&file).await?;
             output::line(&format!(
                 "{} is good: {} pools, {} PowerDNS instances",
                 file.display(),
@@ -51,8 +51,8 @@ pub fn run(verb: Verb) -> Result<(), Failure> {
 ///
 /// # Errors
 /// All that is wrong, one a line.
-pub fn read(file: &std::path::Path) -> Result<config::Config, Failure> {
-    config::load(file).map_err(|problems| {
+pub async fn read(file: &std::path::Path) -> Result<config::Config, Failure> {
+    config::load(file).await.map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|p| format!("  {p}")).collect();
         Failure::Refused(format!("{} has {} problems:\n{}", file.display(), lines.len(), lines.join("\n")))
     })

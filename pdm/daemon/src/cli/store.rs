@@ -51,13 +51,13 @@ pub async fn run(verb: Verb, form: Output) -> Result<(), Failure> {
     )?;
     match verb {
         Verb::Migrate(file) => {
-            let config = settings::read(&file.config)?;
+            let config = settings::read(&file.config).await?;
             let version = pdm_store::migrate(&config.store.url).await?;
             output::line(&format!("the schema has version {version}"));
         }
         Verb::Check(file) => check(&file, form).await?,
         Verb::Recover(file) => {
-            let config = settings::read(&file.config)?;
+            let config = settings::read(&file.config).await?;
             let recovered = Daemon::build(&config).await?.recover().await?;
             tell(&recovered);
             if !recovered.orphans.is_empty() {
@@ -65,7 +65,7 @@ pub async fn run(verb: Verb, form: Output) -> Result<(), Failure> {
             }
         }
         Verb::Copy { file, to } => {
-            let config = settings::read(&file.config)?;
+            let config = settings::read(&file.config).await?;
             let to = match to.strip_prefix("env:") {
                 Some(name) => {
                     std::env::var(name).map_err(|_| Failure::Usage(format!("{name} is not set")))?
@@ -89,7 +89,7 @@ pub fn tell(recovered: &pdm_engine::Recovered) {
 }
 
 async fn check(file: &File, form: Output) -> Result<(), Failure> {
-    let config = settings::read(&file.config)?;
+    let config = settings::read(&file.config).await?;
     let store = SqlStore::open(&config.store.url, false).await?;
     let (id, now, mark) = (store.store_id().await?, store.now().await?, store.mark().await?);
     let (counts, queue, freezes) = (store.counts().await?, store.queue().await?, store.freezes().await?);

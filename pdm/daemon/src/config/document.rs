@@ -11,7 +11,7 @@ pub fn example() -> String {
     let mut text = String::from(
         "# Configuration of pool-domain-manager.\n\
          # A variable PDM__SECTION__KEY overrides a key (PDM__POOLS__0__QUOTA for a list).\n\
-         # Secrets are references: file:PATH (relative to this file) or env:NAME.\n\
+         # Secrets are references: file:PATH (relative to this file), env:NAME or openbao:MOUNT/PATH#FIELD.\n\
          # Lines that begin with \"#\" and a key show the default, or a value for a key that has none.\n",
     );
     for section in SECTIONS {
@@ -81,7 +81,7 @@ fn property(key: &Key) -> Value {
     let inner = format!("{}.{}", key.section, key.name);
     let mut shape = match key.kind {
         Kind::Text | Kind::Address | Kind::Name => json!({ "type": "string" }),
-        Kind::Secret => json!({ "type": "string", "pattern": "^(file|env):.+" }),
+        Kind::Secret => json!({ "type": "string", "pattern": "^(file|env|openbao):.+" }),
         Kind::Url => json!({ "type": "string", "pattern": "^https?://.+" }),
         Kind::Time => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d|w))+$" }),
         Kind::Flag => json!({ "type": "boolean" }),

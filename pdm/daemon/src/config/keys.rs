@@ -6,7 +6,7 @@
 pub enum Kind {
     /// Free text.
     Text,
-    /// `file:PATH` or `env:NAME`.
+    /// `file:PATH`, `env:NAME` or `openbao:MOUNT/PATH#FIELD`.
     Secret,
     /// An http or https address.
     Url,
@@ -150,6 +150,11 @@ pub const SECTIONS: &[Section] = &[
         shape: Shape::Map,
         help: "per registrar; tests and gateways point it elsewhere",
     },
+    Section {
+        name: "openbao",
+        shape: Shape::Optional,
+        help: "secrets written as openbao:MOUNT/PATH#FIELD (key-value version 2)",
+    },
     Section { name: "auth", shape: Shape::Single, help: "who may call" },
     Section {
         name: "oidc",
@@ -191,7 +196,7 @@ keys! {
         "listen" Address, may, "\"127.0.0.1:8053\"", "", "address and port of the HTTP API";
     }
     "store" {
-        "url" Text, must, "", "\"sqlite:/var/lib/pdm/pdm.db\"", "sqlite:PATH or postgres://...; with a password only as file: or env: reference";
+        "url" Text, must, "", "\"sqlite:/var/lib/pdm/pdm.db\"", "sqlite:PATH or postgres://...; with a password only as file:, env: or openbao: reference";
         "migrate" Flag, may, "false", "", "bring the schema up to date on start; otherwise run `pdm store migrate`";
     }
     "powerdns" {
@@ -247,6 +252,20 @@ keys! {
     "credentials" {
         "key" Secret, may, "", "\"file:credentials.key\"", "at least 32 octets; credentials are sealed with it in the store";
         "previous_key" Secret, may, "", "\"file:credentials.old.key\"", "still opens what was sealed before, until `pdm credentials rekey` has run";
+        "openbao" Text, may, "", "\"secret/pdm/credentials\"", "MOUNT/PATH in OpenBao below which they are kept in place of the store; the key is a second lock there";
+    }
+    "openbao" {
+        "url" Url, must, "", "\"https://bao.example:8200\"", "https, or http on this machine";
+        "login" Choice(&["kubernetes", "jwt", "certificate", "token"]), may, "\"kubernetes\"", "", "as the workload that PDM is; token takes one that somebody else keeps alive";
+        "mount" Text, may, "", "\"kubernetes\"", "where the login is mounted; kubernetes, jwt or cert when left out";
+        "role" Text, may, "", "\"pdm\"", "role of the login";
+        "jwt" Text, may, "\"/var/run/secrets/kubernetes.io/serviceaccount/token\"", "", "file of the JWT, read at every login";
+        "certificate" Text, may, "", "\"bao.pem\"", "file of the client certificate (PEM)";
+        "key" Text, may, "", "\"bao.key\"", "file of its key (PEM)";
+        "token" Secret, may, "", "\"file:bao.token\"", "for login = \"token\"; a file is read again when it is refused";
+        "ca" Text, may, "", "\"bao-ca.pem\"", "file of certificate authorities (PEM); the system's when left out";
+        "namespace" Text, may, "", "\"platform\"", "namespace of the server";
+        "refresh" Time, may, "\"5m\"", "", "between two looks at secrets in use; one that is refused is looked at at once";
     }
     "pools.keys" {
         "layout" Choice(&["split", "csk"]), may, "\"split\"", "", "KSK and ZSK, or one key for both";

@@ -6,9 +6,10 @@ mod env;
 mod keys;
 pub mod nats;
 pub mod oidc;
+pub mod openbao;
 pub mod pages;
 mod read;
-mod secret;
+pub mod secret;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -18,15 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use pdm_engine::audits::AuditSettings;
 use pdm_engine::caller::Role;
 use pdm_model::{DsRecord, Pool, ZoneName};
+use pdm_openbao::OpenBao;
+use pdm_ports::{SecretSource, Shelf};
 use zeroize::Zeroizing;
-
-pub use read::load_text;
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +60,14 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// The rules for domains that their owners bring; its domain has no meaning.
     pub byo: Pool,
-    /// Keys that seal and open credentials, the one that seals first.
-    pub credential_keys: CredentialKeys,
+    /// How credentials of registrars are kept.
+    pub credentials: Credentials,
     /// Base addresses of registrars that differ from the vendor's.
     pub registrars: BTreeMap<String, String>,
     /// Who may call.
     pub auth: Auth,
+    /// Where secrets are, and the time between two looks at those in use.
+    pub openbao: Option<(Arc<OpenBao>, Duration)>,
     /// An issuer of tokens.
     pub oidc: Option<oidc::Oidc>,
     /// Where events go.
@@ -82,6 +86,24 @@ pub struct Config {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+}
+
+/// How credentials are kept.
+#[derive(Default)]
+pub struct Credentials {
+    /// Keys that seal and open them, the one that seals first.
+    pub keys: CredentialKeys,
+    /// Where they are in place of the store.
+    pub shelf: Option<Arc<dyn Shelf>>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("keys", &self.keys)
+            .field("shelf", &self.shelf.is_some())
+            .finish()
+    }
 }
 
 /// Keys of credentials.
@@ -113,7 +135,7 @@ pub struct Instance {
     /// Its web server.
     pub url: String,
     /// Its API key.
-    pub api_key: Zeroizing<String>,
+    pub api_key: Arc<dyn SecretSource>,
     /// Its id.
     pub server_id: String,
     /// Where it answers DNS.
@@ -256,18 +278,28 @@ pub fn profile(word: &str) -> Option<BTreeMap<String, String>> {
     }
 }
 
-/// Read a file with the process's environment on top. References to files are relative to the file's directory.
+/// Read a file with the process's environment on top. References to files are relative to the file's directory; what is
+/// in OpenBao is read there.
 ///
 /// # Errors
 /// Every problem at once.
-pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+pub async fn load(file: &Path) -> Result<Config, Vec<Problem>> {
     let text = std::fs::read_to_string(file).map_err(|e| {
         vec![Problem { path: file.display().to_string(), detail: format!("cannot read it: {e}") }]
     })?;
     let base = file.parent().unwrap_or(Path::new("."));
-    load_text(
-        &text,
-        base,
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
-    )
+    let variables = std::env::vars_os();
+    let variables = variables.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    load_text(&text, base, variables).await
+}
+
+async fn load_text(
+    text: &str,
+    base: &Path,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Vec<Problem>> {
+    let variables = variables.collect();
+    let tree = read::Tree::parse(text, &variables)?;
+    let outside = openbao::fetch(&tree.table, base, variables).await;
+    tree.read(base, &outside)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use pdm_nats::{Login, Settings, Words};
 
-use super::read::{Env, secret};
+use super::read::secret;
+use super::secret::Outside;
 use super::section::Reader;
 use super::value;
 
@@ -52,14 +53,14 @@ impl NatsConfig {
 }
 
 /// Read the section.
-pub(super) fn read(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<NatsConfig> {
+pub(super) fn read(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<NatsConfig> {
     let url = r.get("url", |v| address(&value::text(v)?));
     let (environment, prefix) = (r.get("environment", token), r.get("prefix", token));
     let (stream, bucket) = (r.get("stream", token), r.get("bucket", token));
     let (max_age, max_bytes) = (r.get("max_age", value::time), r.get("max_bytes", value::count));
     let replicas = r.get("replicas", value::count);
     let user = r.get("user", value::text);
-    let password = r.get("password", |v| secret(base)(v)?.text(env));
+    let password = r.get("password", |v| secret(base)(v)?.live("nats.password", env));
     let file = |v: &toml::Value| Ok(base.join(value::text(v)?));
     let (authorities, certificate, key) = (r.get("ca", file), r.get("certificate", file), r.get("key", file));
     let login = match (user, password) {

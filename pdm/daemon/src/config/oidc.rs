@@ -10,7 +10,8 @@ use pdm_model::ZoneName;
 use pdm_oidc::{Algorithm, ClaimNames};
 use zeroize::Zeroizing;
 
-use super::read::{Env, secret};
+use super::read::secret;
+use super::secret::Outside;
 use super::section::Reader;
 use super::value;
 
@@ -61,7 +62,7 @@ pub struct Rules {
 }
 
 /// Read the section.
-pub(super) fn read(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Option<Oidc> {
+pub(super) fn read(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Option<Oidc> {
     let issuer = r.get("issuer", value::url);
     let audience = r.get("audience", value::text);
     let roles = r.get("roles", |v| roles(value::pairs(v)?));

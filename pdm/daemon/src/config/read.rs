@@ -2,52 +2,58 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_engine::audits::AuditSettings;
 use pdm_model::keys::{ALGORITHMS, Denial, Digest, KeyPolicy, Layout};
 use pdm_model::{DriftPolicy, DsRecord, Pool, Ttl, Ttls, ZoneName};
+use pdm_openbao::CredentialShelf;
+use pdm_ports::Shelf;
 use toml::{Table, Value};
 use zeroize::Zeroizing;
 
 use super::keys::SECTIONS;
-use super::secret::{Reference, reference};
+use super::secret::{Outside, Reference, reference};
 use super::section::Reader;
 use super::{
-    Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, Problem, StoreConfig, Telemetry, Worker, env,
+    Auth, Config, CredentialKeys, Credentials, Dns, Instance, Limits, Log, Problem, StoreConfig, Telemetry, Worker, env,
     value,
 };
 
-pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// The tree of a file with variables on top.
+pub(super) struct Tree {
+    pub(super) table: Table,
+    problems: Vec<Problem>,
+}
 
-/// Read a text with variables on top.
-///
-/// # Errors
-/// Every problem at once.
-pub fn load_text(
-    text: &str,
-    base: &Path,
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<Config, Vec<Problem>> {
-    let mut tree: Table = text.parse().map_err(|e: toml::de::Error| {
-        vec![Problem { path: "TOML".into(), detail: e.to_string().trim_end().to_owned() }]
-    })?;
-    let variables: BTreeMap<String, String> = variables.collect();
-    let mut problems = Vec::new();
-    env::overlay(&mut tree, variables.clone().into_iter(), &mut problems);
-    for name in tree.keys().filter(|k| !SECTIONS.iter().any(|s| s.name == *k)) {
-        problems.push(Problem { path: name.clone(), detail: "there is no such section".into() });
+impl Tree {
+    /// # Errors
+    /// The text is no TOML.
+    pub(super) fn parse(text: &str, variables: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+            vec![Problem { path: "TOML".into(), detail: e.to_string().trim_end().to_owned() }]
+        })?;
+        let mut problems = Vec::new();
+        env::overlay(&mut table, variables.clone().into_iter(), &mut problems);
+        for name in table.keys().filter(|k| !SECTIONS.iter().any(|s| s.name == *k)) {
+            problems.push(Problem { path: name.clone(), detail: "there is no such section".into() });
+        }
+        Ok(Self { table, problems })
     }
-    let lookup = |name: &str| variables.get(name).cloned();
-    let config = read(&tree, base, &lookup, &mut problems);
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems),
+
+    /// # Errors
+    /// Every problem at once.
+    pub(super) fn read(mut self, base: &Path, outside: &Outside) -> Result<Config, Vec<Problem>> {
+        match read(&self.table, base, outside, &mut self.problems) {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(self.problems),
+        }
     }
 }
 
 /// Every section is read before the first `?`, so that nothing hides behind the first problem.
-fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) -> Option<Config> {
+fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -> Option<Config> {
     let listen = Reader::new("http", "http", tree.get("http"), problems).get("listen", value::address);
     let store = store(Reader::new("store", "store", tree.get("store"), problems), base, env);
     let powerdns = list(tree, "powerdns", problems, |reader| instance(reader, base, env));
@@ -56,11 +62,14 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
     let dns = dns(Reader::new("dns", "dns", tree.get("dns"), problems), &names, base, env);
     let registrars = registrars(tree, problems);
     let byo = byo(Reader::new("byo", "byo", tree.get("byo"), problems));
-    let credential_keys = credential_keys(
+    let credentials = credentials(
         Reader::new("credentials", "credentials", tree.get("credentials"), problems),
         base,
         env,
     );
+    let openbao = tree.get("openbao").map(|v| {
+        super::openbao::read(Reader::new("openbao", "openbao", Some(v), problems), base, env)
+    });
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let names = names.as_slice();
     let oidc = tree
@@ -91,9 +100,10 @@ fn read(tree: &Table, base: &Path, env: Env<'_>, problems: &mut Vec<Problem>) ->
         dns: dns?,
         pools,
         byo: byo?,
-        credential_keys,
+        credentials,
         registrars,
         auth: auth?,
+        openbao: env.openbao.clone().zip(openbao.flatten().map(|section| section.refresh)),
         oidc: oidc.flatten(),
         nats: nats.flatten(),
         telemetry: telemetry.flatten(),
@@ -132,13 +142,13 @@ pub(super) fn secret(base: &Path) -> impl Fn(&Value) -> Result<Reference, String
     move |v| reference(&value::text(v)?, base)
 }
 
-fn store(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<StoreConfig> {
+fn store(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<StoreConfig> {
     let url = r.get("url", |v| store_url(&value::text(v)?, base, env));
     let migrate = r.get("migrate", value::flag);
     Some(StoreConfig { url: url?, migrate: migrate? })
 }
 
-fn store_url(text: &str, base: &Path, env: Env<'_>) -> Result<Zeroizing<String>, String> {
+fn store_url(text: &str, base: &Path, env: &Outside) -> Result<Zeroizing<String>, String> {
     let referenced = text.starts_with("file:") || text.starts_with("env:") || text.starts_with("openbao:");
     let url = if referenced { reference(text, base)?.text(env)? } else { Zeroizing::new(text.to_owned()) };
     if !["sqlite:", "postgres://", "postgresql://"].iter().any(|s| url.starts_with(s)) {
@@ -152,15 +162,15 @@ fn store_url(text: &str, base: &Path, env: Env<'_>) -> Result<Zeroizing<String>,
     Ok(url)
 }
 
-fn instance(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Instance> {
+fn instance(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Instance> {
     let url = r.get("url", value::url);
-    let api_key = r.get("api_key", |v| secret(base)(v)?.text(env));
+    let api_key = r.get("api_key", |v| secret(base)(v)?.live("powerdns.api_key", env));
     let server_id = r.get("server_id", value::text);
     let dns = r.get("dns", value::address);
     Some(Instance { url: url?, api_key: api_key?, server_id: server_id?, dns })
 }
 
-fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: Env<'_>) -> Option<Dns> {
+fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Option<Dns> {
     let nameservers = r.get("nameservers", |v| match value::names(v)? {
         names if names.is_empty() => Err("at least one is needed".to_owned()),
         names => Ok(names),
@@ -316,7 +326,7 @@ fn byo(mut r: Reader<'_>) -> Option<Pool> {
     })
 }
 
-fn credential_keys(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> CredentialKeys {
+fn credentials(mut r: Reader<'_>, base: &Path, env: &Outside) -> Credentials {
     let mut one = |name| {
         r.get(name, |v| {
             let key = secret(base)(v)?.octets(env)?;
@@ -332,7 +342,15 @@ fn credential_keys(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> CredentialKe
     if key.is_none() && previous.is_some() {
         r.problem("previous_key", "it is of no use without key");
     }
-    CredentialKeys(key.into_iter().chain(previous).collect())
+    let below = r.get("openbao", |v| {
+        let below = value::text(v)?;
+        let Some(openbao) = &env.openbao else { return Err("it needs the section [openbao]".to_owned()) };
+        CredentialShelf::new(openbao.clone(), &below).map(Arc::new).map_err(str::to_owned)
+    });
+    Credentials {
+        keys: CredentialKeys(key.into_iter().chain(previous).collect()),
+        shelf: below.map(|shelf| -> Arc<dyn Shelf> { shelf }),
+    }
 }
 
 fn keys(mut r: Reader<'_>) -> Option<KeyPolicy> {
@@ -373,10 +391,10 @@ fn registrars(tree: &Table, problems: &mut Vec<Problem>) -> BTreeMap<String, Str
     all
 }
 
-fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {
+fn auth(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Auth> {
     let tokens = r.get("tokens", |v| match secret(base)(v)? {
         Reference::File(path) => Ok(path),
-        Reference::Env(_) => Err("tokens are in a file: write file:PATH".to_owned()),
+        Reference::Env(_) | Reference::OpenBao(_) => Err("tokens are in a file: write file:PATH".to_owned()),
     });
     let token_key = r.get("token_key", |v| {
         let key = secret(base)(v)?.octets(env)?;
@@ -389,7 +407,7 @@ fn auth(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Auth> {
     Some(Auth { tokens: tokens?, token_key: token_key?, trusted_networks: trusted_networks? })
 }
 
-fn telemetry(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<Telemetry> {
+fn telemetry(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Telemetry> {
     let endpoint = r.get("endpoint", value::url);
     let percent = r.get("percent", value::count);
     let service = r.get("service", value::text);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use pdm_model::{DriftPolicy, Ttl};
 
-use super::{Config, Problem, document, load_text};
+use super::{Config, Problem, document};
 
 /// A directory with the files that the example names.
 fn secrets() -> tempfile::TempDir {
@@ -42,6 +42,16 @@ fn minimal() -> String {
     .to_owned()
 }
 
+/// Nothing here is in OpenBao, so nothing is waited for.
+fn load_text(
+    text: &str,
+    base: &Path,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Vec<Problem>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(super::load_text(text, base, variables))
+}
+
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
     let dir = secrets();
     load_text(text, dir.path(), variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
@@ -55,7 +65,7 @@ fn paths(problems: &[Problem]) -> Vec<&str> {
 fn little_is_needed_and_the_rest_has_defaults() {
     let config = load(&minimal(), &[]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8053");
-    assert_eq!(config.powerdns[0].api_key.as_str(), "swordfish");
+    assert_eq!(config.powerdns[0].api_key.current().as_str(), "swordfish");
     assert_eq!(config.dns.hostmaster.to_string(), "hostmaster.openova.io");
     let (pool, reference) = (&config.pools[0], pdm_model::Pool::new(config.pools[0].domain.clone()));
     assert_eq!(pool.quarantine, reference.quarantine);
@@ -172,7 +182,7 @@ fn the_environment_is_on_top() {
     assert_eq!(config.pools[1].domain.to_string(), "other.works");
     let asked: Vec<_> = config.dns.nameserver_addresses.values().flatten().map(|a| a.to_string()).collect();
     assert_eq!(asked, ["127.0.0.1:5300", "192.0.2.1:53"]);
-    assert_eq!(config.powerdns[0].api_key.as_str(), "hush");
+    assert_eq!(config.powerdns[0].api_key.current().as_str(), "hush");
     assert_eq!(config.store.url.as_str(), "postgres://u:p@h/d");
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush") && !shown.contains("u:p@h"), "{shown}");
@@ -242,5 +252,29 @@ fn the_schema_knows_every_key() {
 
 #[test]
 fn a_file_that_is_not_there_is_one_problem() {
-    assert_eq!(super::load(Path::new("/nonexistent/pdm.toml")).unwrap_err().len(), 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(super::load(Path::new("/nonexistent/pdm.toml"))).unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_login_needs_what_it_logs_in_with() {
+    let with = |lines: &str| {
+        load(&format!("{}\n[openbao]\nurl = \"http://127.0.0.1:1\"\n{lines}", minimal()), &[])
+    };
+    for (lines, expected) in [
+        ("", "openbao.role"),
+        ("login = \"jwt\"", "openbao.role"),
+        ("login = \"token\"", "openbao.token"),
+        ("login = \"token\"\ntoken = \"openbao:a/b#c\"", "openbao.token"),
+        ("login = \"certificate\"\ncertificate = \"a\"", "openbao.key"),
+        ("role = \"pdm\"\nmount = \"a?b\"", "openbao.mount"),
+        ("role = \"pdm\"\nrefresh = \"0s\"", "openbao.refresh"),
+    ] {
+        let problems = with(lines).unwrap_err();
+        assert!(paths(&problems).contains(&expected), "{lines}: {problems:?}");
+    }
+    let config = with("role = \"pdm\"").unwrap();
+    assert!(config.openbao.is_some_and(|(_, every)| every == Duration::from_secs(300)));
+    let shelf = "[credentials]\nopenbao = \"secret/pdm\"\n";
+    assert_eq!(paths(&load(&(minimal() + shelf), &[]).unwrap_err()), ["credentials.openbao"]);
 }

@@ -9,17 +9,19 @@ mod supervise;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use pdm_model::address::DOCUMENTATION_RANGES;
 use pdm_model::{Pool, Ttl, Ttls, ZoneName};
+use pdm_ports::secret::Fixed;
 use zeroize::Zeroizing;
 
 use pdm_engine::audits::AuditSettings;
 
 use crate::config::pages::PagesConfig;
-use crate::config::{Auth, Config, CredentialKeys, Dns, Instance, Limits, Log, StoreConfig, Worker, profile};
+use crate::config::{Auth, Config, Credentials, Dns, Instance, Limits, Log, StoreConfig, Worker, profile};
 use crate::failure::Failure;
 pub use state::State;
 use supervise::Child;
@@ -134,7 +136,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         },
         powerdns: vec![Instance {
             url: format!("http://127.0.0.1:{}", state.api_port),
-            api_key: state.api_key.clone(),
+            api_key: Arc::new(Fixed::new(state.api_key.clone())),
             server_id: "localhost".into(),
             dns: Some(SocketAddr::new(addresses.first().copied().unwrap_or(wish.dns.ip()), wish.dns.port())),
         }],
@@ -152,7 +154,8 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         },
         pools: wish.pools.iter().map(pool).collect(),
         byo: pool(&name("byo")?),
-        credential_keys: CredentialKeys::default(),
+        credentials: Credentials::default(),
+        openbao: None,
         registrars: BTreeMap::new(),
         auth: Auth {
             tokens: state.path("tokens.toml"),

@@ -110,7 +110,7 @@ impl Engine {
         let id = &choice(allocation)?.id;
         let registrar = self.registrar(id)?;
         let stored = self.parts.store.credential(&allocation.id).await?;
-        let fields = self.vault.open(&allocation.id, id, stored.as_ref())?.ok_or_else(|| {
+        let fields = self.vault.open(&allocation.id, id, stored.as_ref()).await?.ok_or_else(|| {
             let detail =
                 format!("give the credential of {id} by PUT /v1/allocations/{}/credential", allocation.fqdn);
             Fault::new(Class::Credential, "credential-needed", detail)

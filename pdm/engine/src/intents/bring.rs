@@ -2,7 +2,7 @@
 
 use pdm_model::byo::{Byo, Ownership, ProvedBy, RegistrarChoice};
 use pdm_model::lifecycle::Event;
-use pdm_model::{Allocation, Claim, Mode, Phase, Refusal};
+use pdm_model::{Allocation, Claim, Mode, Phase, Refusal, ZoneName};
 use pdm_ports::registrar::Credential;
 use pdm_ports::store::{Facts, SealedCredential};
 
@@ -18,7 +18,7 @@ pub(crate) struct Brought {
 }
 
 impl Engine {
-    /// Look for the proof and take the credential. Nothing is written.
+    /// Look for the proof and take the credential. Nothing is written in the store.
     pub(crate) async fn bring(
         &self,
         claim: Claim,
@@ -27,13 +27,23 @@ impl Engine {
         let choice = self.chosen(&claim, registrar.as_ref())?;
         self.must_be_proved(&claim).await?;
         let credential = match registrar {
-            Some(request) => self.vault.keep(&claim.id, &request.id, request.credential)?,
+            Some(request) => self.vault.keep(&claim.id, &request.id, request.credential).await?,
             None => None,
         };
         let now = self.parts.store.now().await?;
         let ownership = Ownership { by: ProvedBy::Txt, at: now, claim: claim.id.clone() };
         let byo = Byo { registered: claim.registered.clone(), registrar: choice, ownership };
         Ok(Brought { claim, byo, credential })
+    }
+
+    /// A claim that was refused became no allocation, and nobody would ever take its credential back.
+    pub(crate) async fn leave_no_credential(&self, name: &ZoneName, claim: &str) {
+        let lives = |found: &Allocation| found.id == claim;
+        let live = self.parts.store.allocation(name).await;
+        let nobody_uses_it = live.is_ok_and(|found| !found.as_ref().is_some_and(|(a, _)| lives(a)));
+        if nobody_uses_it && let Err(fault) = self.vault.forget(claim).await {
+            tracing::warn!(claim, %fault, "the credential of a refused claim is still where credentials are kept");
+        }
     }
 
     /// A registrar that can do this, with a credential of the right shape.

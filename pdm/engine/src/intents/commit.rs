@@ -46,6 +46,7 @@ impl Engine {
             Wanted { byo: brought.as_ref().map(|b| b.claim.registered.clone()), ..Wanted::default() };
         let born = self.birth(&before, OperationKind::Commit);
         let (actor, id) = (caller.actor.clone(), before.id.clone());
+        let claimed = brought.is_some();
         let decision = Arc::new(move |facts: &Facts| {
             let live = match &brought {
                 Some(brought) => brought.admitted(facts)?,
@@ -58,7 +59,11 @@ impl Engine {
             }
             Ok(write)
         });
-        let mut accepted = self.carry_out(&name, wanted, decision, born.1).await?;
+        let carried_out = self.carry_out(&name, wanted, decision, born.1).await;
+        if claimed && matches!(carried_out, Err(IntentError::Refused(_))) {
+            self.leave_no_credential(&name, &before.id).await;
+        }
+        let mut accepted = carried_out?;
         // A repeated commit is answered with the operation of the first, also when that is over.
         if let (None, Some(id)) = (&accepted.operation, &accepted.allocation.commit_operation) {
             accepted.operation = self.parts.store.operation(id).await?;

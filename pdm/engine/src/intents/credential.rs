@@ -30,7 +30,7 @@ impl Engine {
             return Err(Refusal::new("not-acceptable-state", detail).field("registrar.id").into());
         }
         self.usable(&request)?;
-        if let Some(sealed) = self.vault.keep(&allocation.id, &request.id, request.credential)? {
+        if let Some(sealed) = self.vault.keep(&allocation.id, &request.id, request.credential).await? {
             self.parts.store.put_credential(&sealed).await?;
         }
         let entry = AuditEntry::new(&caller.actor, "credential", &name, format!("of {}", request.id));

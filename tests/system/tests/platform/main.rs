@@ -5,4 +5,5 @@ mod clients;
 mod door;
 mod nats;
 mod oidc;
+mod openbao;
 mod telemetry;

@@ -129,8 +129,8 @@ pub(in crate::steps) async fn remove_zone(work: &mut Work) -> Result<Outcome, Fa
 
 /// The credential is of no more use.
 pub(in crate::steps) async fn forget_credential(work: &mut Work) -> Result<Outcome, Fault> {
+    work.engine.vault.forget(&work.allocation.id).await?;
     work.engine.parts.store.forget_credential(&work.allocation.id).await?;
-    work.engine.vault.forget(&work.allocation.id);
     Ok(Outcome::Done {
         evidence: json!({ "credential": "forgotten" }),
         event: Some(Event::Removed),
