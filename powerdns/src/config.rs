@@ -40,6 +40,8 @@ pub struct InstanceConfig {
     pub api_key: ApiKey,
     /// Its id in the API's paths; PowerDNS itself knows only `localhost`.
     pub server_id: String,
+    /// TLS as a workload of a mesh; that of the web when left out.
+    pub tls: Option<rustls::ClientConfig>,
 }
 
 /// How to use the servers.
@@ -81,6 +83,7 @@ mod tests {
             url: "http://127.0.0.1:1".into(),
             api_key: String::from("swordfish").into(),
             server_id: "localhost".into(),
+            tls: None,
         };
         assert!(!format!("{config:?}").contains("swordfish"));
     }

@@ -34,7 +34,13 @@ impl Instances {
         let http = http(configs, options)?;
         let clients = configs
             .iter()
-            .map(|config| Client::new(http.clone(), config, options))
+            .map(|config| {
+                let http = match &config.tls {
+                    Some(tls) => built(client(options).tls_backend_preconfigured(tls.clone()))?,
+                    None => http.clone(),
+                };
+                Client::new(http, config, options)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let width = options.calls_in_flight.max(1);
         Ok(Self { clients, gate: OnceCell::new(), timeout: options.timeout, width })
@@ -125,17 +131,25 @@ pub(crate) async fn settings(client: &Client) -> Result<Settings, Fault> {
 
 fn http(configs: &[InstanceConfig], options: &Options) -> Result<reqwest::Client, Fault> {
     install_crypto();
-    let mut builder = reqwest::Client::builder()
+    let mut builder = client(options);
+    if configs.iter().all(|config| config.url.starts_with("http://")) {
+        // Loading the system's certificates costs time and memory that plain HTTP does not need.
+        builder = builder.tls_certs_only(std::iter::empty());
+    }
+    built(builder)
+}
+
+fn client(options: &Options) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         // PowerDNS closes every connection; a pool would only find dead ones.
         .pool_max_idle_per_host(0)
         .connect_timeout(options.connect_timeout)
         // The key goes to the configured server and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if configs.iter().all(|config| config.url.starts_with("http://")) {
-        // Loading the system's certificates costs time and memory that plain HTTP does not need.
-        builder = builder.tls_certs_only(std::iter::empty());
-    }
+        .no_proxy()
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Fault> {
     builder.build().map_err(|error| Fault::new(Class::Bug, "powerdns-client", error.to_string()))
 }
 

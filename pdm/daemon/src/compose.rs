@@ -34,7 +34,8 @@ use crate::crash::{Crash, Points};
 use crate::events;
 use crate::failure::Failure;
 use crate::guard::{Ground, GuardedParent, GuardedZones};
-use crate::identity::{self, OidcTokens};
+use crate::identity::{self, OidcTokens, Workloads};
+use crate::mesh::{self, Mesh};
 use crate::rdap::WithRegistrations;
 use crate::secrets;
 use crate::servers;
@@ -49,6 +50,8 @@ pub struct Daemon {
     pub engine: Arc<Engine>,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) lease: Arc<dyn ZoneLease>,
+    /// Who we are among workloads, when that is configured.
+    pub(crate) mesh: Option<Arc<Mesh>>,
     powerdns: Arc<PowerDns>,
     pools: Arc<PoolParent>,
     ground: Arc<Ground>,
@@ -69,7 +72,8 @@ impl Daemon {
         if let Some(points) = &points {
             (store, lease) = (Crash::new(store, points.clone()), Crash::new(lease, points.clone()));
         }
-        let powerdns = Arc::new(powerdns(config)?);
+        let mesh = mesh(config).await?;
+        let powerdns = Arc::new(powerdns(config, mesh.as_deref())?);
         let turns = Turns::new(lease.clone(), powerdns_call(config));
         let pools = Arc::new(PoolParent::new(powerdns.clone(), pool_zones(config), lease.clone()));
         let ground = Arc::new(Ground::default());
@@ -98,7 +102,7 @@ impl Daemon {
         let vault = vault(config)?;
         let tokens = TokenKey::new(&config.auth.token_key);
         let engine = Engine::new(settings(config, servers), parts, tokens, vault);
-        Ok(Self { engine, outbox: sql, lease, powerdns, pools, ground, points })
+        Ok(Self { engine, outbox: sql, lease, mesh, powerdns, pools, ground, points })
     }
 
     /// Prepare every pool once and put back what only the DNS remembers.
@@ -138,6 +142,8 @@ pub async fn run(
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|e| Failure::Refused(format!("cannot listen on http.listen = {}: {e}", config.listen)))?;
+    let mesh = daemon.mesh.as_deref().zip(config.spiffe.as_ref());
+    let tls = mesh::listener(config.tls.as_ref(), mesh, &stop)?;
     let networks = config.auth.trusted_networks.iter();
     let networks =
         networks.map(|(cidr, role)| TrustedNetwork { cidr: *cidr, role: role.as_str().to_owned() });
@@ -153,11 +159,12 @@ pub async fn run(
         },
         token_key: TokenKey::new(&config.auth.token_key),
         pages: pdm_server::Pages {
-            secure: config.pages.secure_cookies,
+            secure: config.pages.secure_cookies || tls.is_some(),
             frame_ancestors: config.pages.frame_ancestors.clone(),
             address: config.pages.address.clone(),
         },
         sign_in,
+        tls,
         metrics,
     };
     let teller = events::start(config, &daemon, &stop).await?;
@@ -187,7 +194,8 @@ pub async fn run(
 /// Who may call.
 type Callers = (Arc<dyn Authenticator>, Option<Arc<dyn SignIn>>);
 
-/// The tokens of the file, then those of the issuer, whose page signs people in when PDM is a client there.
+/// The tokens of the file, those of the issuer, whose page signs people in when PDM is a client there, then workloads by
+/// their certificates.
 fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Callers, Failure> {
     let file = FileTokens::open(&config.auth.tokens).map_err(|e| {
         Failure::Refused(format!(
@@ -206,6 +214,7 @@ fn authenticator(config: &Config, stop: &watch::Receiver<bool>) -> Result<Caller
         tokio::spawn(async move { running.run(stop).await });
         all.push(Arc::new(OidcTokens::new(provider, oidc.rules.clone())));
     }
+    all.push(Arc::new(Workloads::new(config.workloads.clone())));
     Ok((Arc::new(AnyOf(all)), sign_in))
 }
 
@@ -240,19 +249,35 @@ fn powerdns_call(config: &Config) -> Duration {
     CALL.min(config.worker.lease * 3 / 10)
 }
 
+/// Become a workload, where that is configured and not done yet.
+///
+/// # Errors
+/// No certificate comes in time.
+pub async fn mesh(config: &Config) -> Result<Option<Arc<Mesh>>, Failure> {
+    Ok(match (&config.mesh, &config.spiffe) {
+        (None, Some(spiffe)) => Some(Arc::new(Mesh::join(spiffe).await?)),
+        (joined, _) => joined.clone(),
+    })
+}
+
 /// The client of the configured servers; nothing is called.
 ///
 /// # Errors
 /// An address that cannot be used.
-pub fn powerdns(config: &Config) -> Result<PowerDns, Fault> {
-    let instances = config.powerdns.iter().map(|instance| InstanceConfig {
-        url: instance.url.clone(),
-        api_key: instance.api_key.clone().into(),
-        server_id: instance.server_id.clone(),
+pub fn powerdns(config: &Config, mesh: Option<&Mesh>) -> Result<PowerDns, Failure> {
+    let instances = config.powerdns.iter().map(|instance| {
+        let tls = instance.spiffe_id.as_ref().zip(mesh).map(|(id, mesh)| mesh.client(id)).transpose()?;
+        Ok(InstanceConfig {
+            url: instance.url.clone(),
+            api_key: instance.api_key.clone().into(),
+            server_id: instance.server_id.clone(),
+            tls,
+        })
     });
+    let instances = instances.collect::<Result<_, Failure>>()?;
     let mut options = Options::new(config.dns.hostmaster.clone(), config.dns.nameservers.clone());
     options.timeout = powerdns_call(config);
-    PowerDns::new(instances.collect(), options)
+    Ok(PowerDns::new(instances, options)?)
 }
 
 /// The pool zones as they should be.

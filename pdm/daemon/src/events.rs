@@ -27,9 +27,11 @@ pub async fn start(
         tokio::spawn(keep(daemon.outbox.clone(), false));
         return Ok(None);
     };
+    let tls = nats.spiffe_id.as_ref().zip(daemon.mesh.as_ref());
+    let tls = tls.map(|(id, mesh)| mesh.client(id)).transpose()?;
     let teller = Teller {
         outbox: daemon.outbox.clone(),
-        sink: Arc::new(Nats::new(nats.settings()).await?),
+        sink: Arc::new(Nats::new(nats.settings(tls)).await?),
         lease: daemon.lease.clone(),
         holder: format!("teller-{}", Uuid::new_v4().simple()),
     };

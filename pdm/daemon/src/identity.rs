@@ -10,6 +10,7 @@ use pdm_server::{Authenticator, Presented};
 
 use crate::clock;
 use crate::config::oidc::{Oidc, Rules};
+use crate::config::spiffe::{Ids, Workload};
 
 /// Tokens of one issuer.
 pub struct OidcTokens {
@@ -74,6 +75,30 @@ impl Authenticator for OidcTokens {
             Some(token) => self.provider.learn(token).await,
             None => false,
         }
+    }
+}
+
+/// Workloads by their certificates, which the listener has verified.
+pub struct Workloads(Vec<(Ids, Caller)>);
+
+impl Workloads {
+    /// The rows of a configuration; each stands for callers that bear their own id.
+    pub fn new(rows: Vec<Workload>) -> Self {
+        let row = |row: Workload| {
+            let Workload { id, role, owner, pool } = row;
+            (id, Caller { actor: String::new(), role, owner, pool, door: None })
+        };
+        Self(rows.into_iter().map(row).collect())
+    }
+}
+
+#[async_trait]
+impl Authenticator for Workloads {
+    fn authenticate(&self, presented: &Presented<'_>) -> Option<Arc<Caller>> {
+        // A token that is shown beside a certificate is meant, also when it is wrong.
+        let id = presented.workload.filter(|_| presented.bearer.is_none())?;
+        let (_, caller) = self.0.iter().find(|(ids, _)| ids.contain(id))?;
+        Some(Arc::new(Caller { actor: id.to_owned(), ..caller.clone() }))
     }
 }
 
@@ -157,6 +182,22 @@ mod tests {
         assert_eq!(pool(Some("prod")).unwrap().unwrap().as_str(), "omani.works");
         assert_eq!(pool(Some("dev")).unwrap(), None);
         assert!(pool(Some("test")).is_err() && pool(None).is_err());
+    }
+
+    #[test]
+    fn a_workload_is_the_first_row_that_fits_and_a_token_beside_it_counts_alone() {
+        let row = |id, role, owner: Option<&str>| Workload { id, role, owner: owner.map(str::to_owned), pool: None };
+        let id = "spiffe://openova.io/ns/catalyst/sa/provisioner";
+        let workloads = Workloads::new(vec![
+            row(Ids::One(id.parse().unwrap()), Role::Provisioner, Some("acme")),
+            row(Ids::Below("spiffe://openova.io/ns".parse().unwrap()), Role::Auditor, None),
+        ]);
+        let who = |workload, bearer| workloads.authenticate(&Presented { bearer, peer: None, workload });
+        let caller = who(Some(id), None).unwrap();
+        assert_eq!((caller.actor.as_str(), caller.role, caller.owner.as_deref()), (id, Role::Provisioner, Some("acme")));
+        assert_eq!(who(Some("spiffe://openova.io/ns/x"), None).unwrap().role, Role::Auditor);
+        assert!(who(Some("spiffe://openova.io/other"), None).is_none());
+        assert!(who(Some(id), Some("pdm_wrong")).is_none() && who(None, None).is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod events;
 mod failure;
 mod guard;
 mod identity;
+mod mesh;
 mod rdap;
 mod secrets;
 mod servers;

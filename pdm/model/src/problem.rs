@@ -133,6 +133,7 @@ problems! {
     "unsupported-registrar" 422 "This registrar is not served" "caller" "see GET /v1/registrars" "unsupported-registrar"
     "vendor-dns-in-zone" 422 "A name in a hosted zone has no DNS of the vendor" "caller" "give an empty set to remove the delegation" "invalid-format"
     "withdraw-unsupported" 422 "The delegation cannot be taken back by API" "caller" "the detail has the way out" "unsupported-registrar"
+    "workload-unknown" 403 "The certificate is good, and nobody here knows the workload" "operator" "add its SPIFFE id to [[workloads]] in the configuration" "token-mismatch"
     "zone-file-malformed" 422 "The zone file cannot be understood" "caller" "correct the line that the detail names, or leave it out" "invalid-format"
     "zone-not-as-written" 409 "The zone is not what was just written" "caller" "compare its records at the registrar; somebody else writes there" "conflict"
     "zone-not-hosted" 409 "The registrar does not serve the zone now" "caller" "change it where the zone is served" "conflict"

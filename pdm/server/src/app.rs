@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use pdm_engine::Engine;
 use pdm_engine::token::TokenKey;
 use pdm_ports::SignIn;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use crate::auth::Authenticator;
@@ -33,6 +34,17 @@ pub struct App {
     pub pages: Pages,
     /// Signs people in by an issuer's page; none when it is not set up.
     pub sign_in: Option<Arc<dyn SignIn>>,
+    /// The listener's TLS; without it it speaks HTTP.
+    pub tls: Option<Tls>,
+}
+
+/// TLS of the listener. What the configuration shows and trusts may change while it is in use.
+#[derive(Clone)]
+pub struct Tls {
+    /// For every connection.
+    pub config: Arc<rustls::ServerConfig>,
+    /// The workload in a chain that was verified.
+    pub workload: fn(&[CertificateDer<'_>]) -> Option<Arc<str>>,
 }
 
 /// How pages are served.

@@ -16,6 +16,8 @@ pub struct Presented<'a> {
     pub bearer: Option<&'a str>,
     /// The TCP peer.
     pub peer: Option<IpAddr>,
+    /// The workload whose certificate was verified for this connection.
+    pub workload: Option<&'a str>,
 }
 
 /// Turns what a client showed into a caller. Called for every request, so it answers from memory.
@@ -57,8 +59,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The one refusal for no token, a wrong one, an expired one and a revoked one.
-pub(crate) fn unauthenticated(headers: &HeaderMap) -> Refusal {
+/// The one refusal for no token, a wrong one, an expired one and a revoked one. A workload that showed nothing but a good
+/// certificate is told that nobody knows it here.
+pub(crate) fn unauthenticated(headers: &HeaderMap, workload: Option<&str>) -> Refusal {
+    if let Some(id) = workload.filter(|_| !headers.contains_key(AUTHORIZATION)) {
+        return Refusal::new("workload-unknown", format!("no row of [[workloads]] names {id}"));
+    }
     let detail = if headers.contains_key(AUTHORIZATION) {
         "the bearer token is not known, or its time is over"
     } else {

@@ -3,6 +3,7 @@
 //! It is one function and not a stack of layers, because `check` has to be fast.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -29,6 +30,10 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The other end of the TCP connection; put into every request by [`crate::serve`].
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// The workload at the other end, by its certificate; put into requests by [`crate::serve`].
+#[derive(Debug, Clone)]
+pub(crate) struct Workload(pub Arc<str>);
 
 /// Which rules hold for a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,14 +148,18 @@ async fn admit(
         state.rates.admit_peer(peer)?;
         return Ok(Entered::default());
     }
+    let workload = request.extensions().get::<Workload>().cloned();
+    // A browser shows its certificate to every page that makes it ask, so pages do not count it.
+    let workload = workload.as_ref().filter(|_| matches!(area, Area::Contract | Area::Older));
+    let workload = workload.map(|workload| &*workload.0);
     let headers = request.headers();
     let token = match area {
         Area::Door => headers.get(X_API_KEY).and_then(|value| value.to_str().ok()),
         Area::Contract | Area::Older | Area::Open | Area::Page => bearer(headers),
     };
-    let presented = Presented { bearer: token, peer };
+    let presented = Presented { bearer: token, peer, workload };
     let asking = recognise(state, &presented, || identify(state, area, headers, &presented)).await?;
-    let Some(asking) = asking else { return Err(unauthenticated(headers).into()) };
+    let Some(asking) = asking else { return Err(unauthenticated(headers, workload).into()) };
     state.rates.admit_caller(&asking.0.actor)?;
     request.extensions_mut().insert(asking.clone());
     Ok(Entered { asking: Some(asking), cookies: Vec::new() })

@@ -20,7 +20,7 @@ pub mod token_file;
 pub mod tokens;
 pub mod trusted;
 
-pub use app::{App, Limits, Pages};
+pub use app::{App, Limits, Pages, Tls};
 pub use auth::{AnyOf, Authenticator, Presented};
 pub use openapi::document;
 pub use serve::serve;

@@ -12,10 +12,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service as _;
 
-use crate::app::{App, S, Shared};
-use crate::edge::Peer;
+use crate::app::{App, S, Shared, Tls};
+use crate::edge::{Peer, Workload};
 use crate::routes;
 
 /// Time between two rounds of housekeeping.
@@ -37,12 +39,19 @@ pub async fn serve(listener: TcpListener, app: App, mut stop: watch::Receiver<bo
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let connection = http.serve_connection(TokioIo::new(stream), answer(router.clone(), peer));
-        let watched = graceful.watch(connection);
+        let (http, router, watcher) = (http.clone(), router.clone(), graceful.watcher());
+        let tls = state.app.tls.clone().map(|tls| (tls, limits.head_time));
         tokio::spawn(async move {
-            // A client that goes away is nobody's fault.
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
+            match tls {
+                None => {
+                    let connection = http.serve_connection(TokioIo::new(stream), answer(router, peer, None));
+                    ended(watcher.watch(connection).await);
+                }
+                Some((tls, patience)) => {
+                    let Some((stream, workload)) = shake_hands(tls, stream, patience).await else { return };
+                    let connection = http.serve_connection(TokioIo::new(stream), answer(router, peer, workload));
+                    ended(watcher.watch(connection).await);
+                }
             }
             drop(slot);
         });
@@ -52,6 +61,33 @@ pub async fn serve(listener: TcpListener, app: App, mut stop: watch::Receiver<bo
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the server stopped");
     }
+}
+
+/// A client that goes away is nobody's fault.
+fn ended(outcome: hyper::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// TLS first, within the time that a head may take; then who is at the other end.
+async fn shake_hands(
+    tls: Tls,
+    stream: TcpStream,
+    patience: Duration,
+) -> Option<(TlsStream<TcpStream>, Option<Workload>)> {
+    let shaken = tokio::time::timeout(patience, TlsAcceptor::from(tls.config).accept(stream)).await;
+    let stream = match shaken {
+        Ok(Ok(stream)) => stream,
+        // Who was refused and why is told where it is decided.
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    let workload = stream.get_ref().1.peer_certificates().and_then(tls.workload);
+    Some((stream, workload.map(Workload)))
 }
 
 type Accepted = (TcpStream, Peer, tokio::sync::OwnedSemaphorePermit);
@@ -78,11 +114,15 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accept
 fn answer(
     router: Router,
     peer: Peer,
+    workload: Option<Workload>,
 ) -> impl hyper::service::HttpService<hyper::body::Incoming, ResBody = Body, Error = Infallible, Future: Send>
 {
     service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        if let Some(workload) = &workload {
+            request.extensions_mut().insert(workload.clone());
+        }
         // A router is always ready.
         router.clone().call(request)
     })

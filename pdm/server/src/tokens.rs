@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn who(tokens: &FileTokens, token: &str) -> Option<String> {
-        tokens.authenticate(&Presented { bearer: Some(token), peer: None }).map(|c| c.actor.clone())
+        tokens.authenticate(&Presented { bearer: Some(token), peer: None, workload: None }).map(|c| c.actor.clone())
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let tokens = FileTokens::open(&path).unwrap();
         assert_eq!(who(&tokens, &a.token).as_deref(), Some("token:a"));
         assert_eq!(who(&tokens, "wrong"), None);
-        assert!(tokens.authenticate(&Presented { bearer: None, peer: None }).is_none());
+        assert!(tokens.authenticate(&Presented { bearer: None, peer: None, workload: None }).is_none());
 
         let b = create(&path, &new("b", None)).unwrap();
         revoke(&path, "a").unwrap();

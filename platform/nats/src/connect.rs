@@ -31,6 +31,8 @@ pub struct Settings {
     pub max_bytes: u32,
     /// Copies of stream and bucket in a cluster.
     pub replicas: usize,
+    /// TLS as a workload of a mesh, in place of authorities and certificate.
+    pub tls: Option<rustls::ClientConfig>,
 }
 
 /// How PDM logs in. A secret is looked at anew for every connection.
@@ -89,6 +91,9 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Fault> {
     }
     if let Some((certificate, key)) = &settings.certificate {
         options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    if let Some(tls) = &settings.tls {
+        options = options.tls_client_config(tls.clone()).require_tls(true);
     }
     let wrong = |error: std::io::Error| Fault::new(Class::Rejected, "nats-address", error.to_string());
     let servers = settings.url.split(',').map(|one| one.trim().parse::<ServerAddr>().map_err(wrong));

@@ -273,7 +273,7 @@ pub fn name(text: &str) -> ZoneName {
 }
 
 pub fn instance(url: &str) -> InstanceConfig {
-    InstanceConfig { url: url.into(), api_key: String::from(KEY).into(), server_id: "localhost".into() }
+    InstanceConfig { url: url.into(), api_key: String::from(KEY).into(), server_id: "localhost".into(), tls: None }
 }
 
 pub fn options() -> Options {

@@ -87,6 +87,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
             "pdm-nats",
             "pdm-oidc",
             "pdm-openbao",
+            "pdm-spiffe",
             "pdm-telemetry",
             "sqlx",
         ],
@@ -95,6 +96,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ("pdm-nats", PLATFORM, "replaceable"),
     ("pdm-oidc", PLATFORM, "replaceable"),
     ("pdm-openbao", PLATFORM, "replaceable"),
+    ("pdm-spiffe", PLATFORM, "replaceable"),
     ("pdm-telemetry", PLATFORM, "replaceable"),
     (
         "pdm-client",

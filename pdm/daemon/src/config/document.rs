@@ -20,12 +20,13 @@ pub fn example() -> String {
             Shape::List => format!("[[{}]]", section.name),
             Shape::Map => format!("# [{}.ovh]", section.name),
             Shape::Optional => format!("# [{}]", section.name),
+            Shape::OptionalList => format!("# [[{}]]", section.name),
         };
         let _ = write!(text, "\n# {}\n{header}\n", section.help);
         for key in keys::of(section.name).filter(|k| k.kind != Kind::Section) {
             let value = if key.example.is_empty() { key.default } else { key.example };
             // What need not be there is shown as a comment whole: its header is one already.
-            let off = if key.required && !matches!(section.shape, Shape::Map | Shape::Optional) {
+            let off = if key.required && !matches!(section.shape, Shape::Map | Shape::Optional | Shape::OptionalList) {
                 ""
             } else {
                 "# "
@@ -45,10 +46,11 @@ pub fn schema() -> Value {
         let value = match section.shape {
             Shape::Single | Shape::Optional | Shape::Inner => table,
             Shape::List => json!({ "type": "array", "minItems": 1, "items": table }),
+            Shape::OptionalList => json!({ "type": "array", "items": table }),
             Shape::Map => json!({ "type": "object", "additionalProperties": table }),
         };
         properties.insert(section.name.into(), value);
-        if !matches!(section.shape, Shape::Map | Shape::Optional)
+        if !matches!(section.shape, Shape::Map | Shape::Optional | Shape::OptionalList)
             && keys::of(section.name).any(|k| k.required)
         {
             required.push(section.name);

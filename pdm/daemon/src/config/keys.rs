@@ -74,6 +74,8 @@ pub enum Shape {
     Optional,
     /// `[[section]]`
     List,
+    /// `[[section]]`, or not there at all.
+    OptionalList,
     /// `[section.ID]`
     Map,
     /// Inside a section of a list.
@@ -156,6 +158,17 @@ pub const SECTIONS: &[Section] = &[
         help: "secrets written as openbao:MOUNT/PATH#FIELD (key-value version 2)",
     },
     Section { name: "auth", shape: Shape::Single, help: "who may call" },
+    Section { name: "tls", shape: Shape::Optional, help: "the listener's certificate; without it and [spiffe] it speaks HTTP" },
+    Section {
+        name: "spiffe",
+        shape: Shape::Optional,
+        help: "who PDM is among workloads (X.509 SVIDs), and whom it trusts: an agent's socket, or files that somebody keeps fresh",
+    },
+    Section {
+        name: "workloads",
+        shape: Shape::OptionalList,
+        help: "what workloads may do that show an SVID; the first that fits",
+    },
     Section {
         name: "oidc",
         shape: Shape::Optional,
@@ -204,6 +217,27 @@ keys! {
         "api_key" Secret, must, "", "\"file:/run/secrets/pdns\"", "its API key";
         "server_id" Text, may, "\"localhost\"", "", "its id in the API's paths";
         "dns" Address, may, "", "\"127.0.0.1:5300\"", "where this instance answers DNS; asked in every proof";
+        "spiffe_id" Text, may, "", "\"spiffe://openova.io/ns/dns/sa/powerdns\"", "which workload answers at an https url; it is shown our SVID";
+    }
+    "tls" {
+        "certificate" Text, must, "", "\"server.pem\"", "file of the chain (PEM), looked at every second";
+        "key" Text, must, "", "\"server.key\"", "file of its key (PEM)";
+    }
+    "spiffe" {
+        "socket" Text, may, "", "\"unix:///run/spire/agent.sock\"", "the Workload API of an agent; or these files:";
+        "certificate" Text, may, "", "\"svid.pem\"", "file of the chain (PEM), as spiffe-helper or a CSI driver writes it";
+        "key" Text, may, "", "\"svid.key\"", "file of its key (PEM)";
+        "bundle" Text, may, "", "\"bundle.pem\"", "file of the trust domain's authorities (PEM)";
+        "trust_domain" Text, may, "", "\"openova.io\"", "the name of our trust domain, with files";
+        "federated" Pairs, may, "{}", "{ \"partner.example\" = \"partner.pem\" }", "other trust domains and files of their authorities, with files; an agent says them itself";
+        "clients" Choice(&["optional", "required"]), may, "\"optional\"", "", "whether clients of the listener must show an SVID";
+        "listener" Flag, may, "true", "", "whether the listener shows the SVID (or [tls]) and takes those of clients";
+    }
+    "workloads" {
+        "id" Text, must, "", "\"spiffe://openova.io/ns/catalyst/sa/provisioner\"", "its SPIFFE id; /* at the end means all below";
+        "role" Choice(&["admin", "provisioner", "wizard", "auditor"]), must, "", "\"provisioner\"", "what it may do";
+        "owner" Text, may, "", "\"acme\"", "whom it acts for; everybody when left out";
+        "pool" Name, may, "", "\"omani.works\"", "the one pool that it may use; all when left out";
     }
     "dns" {
         "nameservers" Names, must, "", "[\"ns1.openova.io\", \"ns2.openova.io\", \"ns3.openova.io\"]", "NS of every zone; the first is the SOA MNAME";
@@ -264,6 +298,7 @@ keys! {
         "key" Text, may, "", "\"bao.key\"", "file of its key (PEM)";
         "token" Secret, may, "", "\"file:bao.token\"", "for login = \"token\"; a file is read again when it is refused";
         "ca" Text, may, "", "\"bao-ca.pem\"", "file of certificate authorities (PEM); the system's when left out";
+        "spiffe_id" Text, may, "", "\"spiffe://openova.io/ns/bao/sa/bao\"", "which workload it is; it is shown our SVID, with which login = \"certificate\" needs no files";
         "namespace" Text, may, "", "\"platform\"", "namespace of the server";
         "refresh" Time, may, "\"5m\"", "", "between two looks at secrets in use; one that is refused is looked at at once";
     }
@@ -312,6 +347,7 @@ keys! {
         "max_age" Time, may, "\"30d\"", "", "how long a stream that is made here keeps an event";
         "max_bytes" Count, may, "0", "", "the most octets that such a stream keeps; a full one makes events wait in the store";
         "replicas" Count, may, "1", "", "copies of stream and bucket in a cluster";
+        "spiffe_id" Text, may, "", "\"spiffe://openova.io/ns/nats/sa/nats\"", "which workload it is; it is shown our SVID";
         "user" Text, may, "", "\"pdm\"", "name at the server";
         "password" Secret, may, "", "\"file:nats.password\"", "with user; without one it is a token";
         "ca" Text, may, "", "\"nats-ca.pem\"", "file of certificate authorities (PEM)";

@@ -11,6 +11,7 @@ pub mod pages;
 mod read;
 pub mod secret;
 mod section;
+pub mod spiffe;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -28,7 +29,10 @@ use pdm_engine::caller::Role;
 use pdm_model::{DsRecord, Pool, ZoneName};
 use pdm_openbao::OpenBao;
 use pdm_ports::{SecretSource, Shelf};
+use pdm_spiffe::SpiffeId;
 use zeroize::Zeroizing;
+
+use crate::mesh::Mesh;
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +74,14 @@ pub struct Config {
     pub openbao: Option<(Arc<OpenBao>, Duration)>,
     /// An issuer of tokens.
     pub oidc: Option<oidc::Oidc>,
+    /// The listener's certificate, when it is none of the mesh.
+    pub tls: Option<spiffe::ServerFiles>,
+    /// Who PDM is among workloads, and whom it trusts.
+    pub spiffe: Option<spiffe::Spiffe>,
+    /// What workloads may do, the first that fits.
+    pub workloads: Vec<spiffe::Workload>,
+    /// The mesh, when the configuration itself needed it.
+    pub mesh: Option<Arc<Mesh>>,
     /// Where events go.
     pub nats: Option<nats::NatsConfig>,
     /// Where traces go.
@@ -140,6 +152,8 @@ pub struct Instance {
     pub server_id: String,
     /// Where it answers DNS.
     pub dns: Option<SocketAddr>,
+    /// Which workload it is; without one, TLS is that of the web.
+    pub spiffe_id: Option<SpiffeId>,
 }
 
 impl fmt::Debug for Instance {

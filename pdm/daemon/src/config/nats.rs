@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pdm_nats::{Login, Settings, Words};
+use pdm_spiffe::SpiffeId;
 
 use super::read::secret;
 use super::secret::Outside;
@@ -23,6 +24,8 @@ pub struct NatsConfig {
     max_age: Duration,
     max_bytes: u32,
     replicas: usize,
+    /// Which workload it is; without one, TLS is that of the web.
+    pub spiffe_id: Option<SpiffeId>,
 }
 
 impl fmt::Debug for NatsConfig {
@@ -35,8 +38,8 @@ impl fmt::Debug for NatsConfig {
 }
 
 impl NatsConfig {
-    /// For one connection.
-    pub fn settings(&self) -> Settings {
+    /// For one connection. `tls` is the mesh's.
+    pub fn settings(&self, tls: Option<rustls::ClientConfig>) -> Settings {
         Settings {
             url: self.url.clone(),
             login: self.login.clone(),
@@ -48,6 +51,7 @@ impl NatsConfig {
             max_age: self.max_age,
             max_bytes: self.max_bytes,
             replicas: self.replicas,
+            tls,
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) fn read(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Nats
     let (stream, bucket) = (r.get("stream", token), r.get("bucket", token));
     let (max_age, max_bytes) = (r.get("max_age", value::time), r.get("max_bytes", value::count));
     let replicas = r.get("replicas", value::count);
+    let spiffe_id = r.get("spiffe_id", super::spiffe::id);
     let user = r.get("user", value::text);
     let password = r.get("password", |v| secret(base)(v)?.live("nats.password", env));
     let file = |v: &toml::Value| Ok(base.join(value::text(v)?));
@@ -86,6 +91,7 @@ pub(super) fn read(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Nats
         max_age: max_age?,
         max_bytes: max_bytes?,
         replicas: usize::try_from(replicas?).ok()?.max(1),
+        spiffe_id,
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pdm_openbao::{Login, OpenBao, Place, Settings};
 use pdm_ports::{Class, Fault};
+use pdm_spiffe::SpiffeId;
 use toml::{Table, Value};
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use super::read::secret;
 use super::secret::{Outside, Reference};
 use super::section::Reader;
 use super::value;
+use crate::mesh::Mesh;
 
 /// How long a start waits for a server that does not answer yet, or is sealed.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -25,6 +27,8 @@ const LOGINS: &[&str] = &["kubernetes", "jwt", "certificate", "token"];
 pub struct OpenBaoConfig {
     /// Where it is and who PDM is there.
     pub settings: Settings,
+    /// Which workload it is; without one, TLS is that of the web.
+    pub spiffe_id: Option<SpiffeId>,
     /// Between two looks at secrets that are in use.
     pub refresh: Duration,
 }
@@ -35,17 +39,24 @@ pub(super) fn read(mut r: Reader<'_>, base: &Path, outside: &Outside) -> Option<
     let namespace = r.get("namespace", value::text);
     let file = |v: &Value| Ok(base.join(value::text(v)?));
     let authorities = r.get("ca", file);
+    let spiffe_id = r.get("spiffe_id", super::spiffe::id);
     let login = r.get("login", value::choice(LOGINS));
-    let login = login.and_then(|login| read_login(&mut r, &login, base, outside));
+    let login = login.and_then(|login| read_login(&mut r, &login, base, outside, spiffe_id.is_some()));
     let refresh = r.get("refresh", value::time);
     if refresh.is_some_and(|t| t.is_zero()) {
         r.problem("refresh", "this must be longer than nothing");
     }
     let settings = Settings { url: url?, namespace, login: login?, authorities, tls: None };
-    Some(OpenBaoConfig { settings, refresh: refresh? })
+    Some(OpenBaoConfig { settings, spiffe_id, refresh: refresh? })
 }
 
-fn read_login(r: &mut Reader<'_>, login: &str, base: &Path, outside: &Outside) -> Option<Login> {
+fn read_login(
+    r: &mut Reader<'_>,
+    login: &str,
+    base: &Path,
+    outside: &Outside,
+    meshed: bool,
+) -> Option<Login> {
     let file = |v: &Value| Ok(base.join(value::text(v)?));
     let mount = r.get("mount", part);
     let role = r.get("role", value::text);
@@ -60,8 +71,9 @@ fn read_login(r: &mut Reader<'_>, login: &str, base: &Path, outside: &Outside) -
     match login {
         "token" if token.is_none() => need("token"),
         "jwt" | "kubernetes" if role.is_none() => need("role"),
-        "certificate" if certificate.is_none() => need("certificate"),
-        "certificate" if key.is_none() => need("key"),
+        // In the mesh it is the workload's own.
+        "certificate" if certificate.is_none() && !meshed => need("certificate"),
+        "certificate" if key.is_none() && !meshed => need("key"),
         "token" => return token,
         "certificate" => {
             let mount = mount.unwrap_or_else(|| "cert".to_owned());
@@ -94,7 +106,12 @@ pub(super) async fn fetch(tree: &Table, base: &Path, variables: BTreeMap<String,
     let Some(config) = section.and_then(|reader| read(reader, base, &outside)) else { return outside };
     let mut places = BTreeSet::new();
     find(&Value::Table(tree.clone()), &mut places);
-    let server = OpenBao::new(config.settings).map(Arc::new);
+    let mut settings = config.settings;
+    let joined = match &config.spiffe_id {
+        Some(id) => join(tree, base, id, &mut outside.mesh, &mut settings).await,
+        None => Ok(()),
+    };
+    let server = joined.and_then(|()| OpenBao::new(settings).map(Arc::new).map_err(|fault| fault.to_string()));
     // Who cannot log in for one cannot for the next.
     let mut in_the_way = None;
     for place in places {
@@ -107,12 +124,30 @@ pub(super) async fn fetch(tree: &Table, base: &Path, variables: BTreeMap<String,
                 }
                 text
             }),
-            (Err(fault), _) => Err(fault.to_string()),
+            (Err(why), _) => Err(why.clone()),
         };
         outside.fetched.insert(place, read);
     }
     outside.openbao = server.ok();
     outside
+}
+
+/// Become a workload already now, because OpenBao is one.
+async fn join(
+    tree: &Table,
+    base: &Path,
+    id: &SpiffeId,
+    joined: &mut Option<Arc<Mesh>>,
+    settings: &mut Settings,
+) -> Result<(), String> {
+    let mut problems = Vec::new();
+    let section = tree.get("spiffe").ok_or("it needs the section [spiffe]")?;
+    let spiffe = super::spiffe::read(Reader::new("spiffe", "spiffe", Some(section), &mut problems), base);
+    let spiffe = spiffe.ok_or("[spiffe] has problems")?;
+    let mesh = Mesh::join(&spiffe).await.map_err(|failure| failure.to_string())?;
+    settings.tls = Some(mesh.client(id).map_err(|failure| failure.to_string())?);
+    *joined = Some(Arc::new(mesh));
+    Ok(())
 }
 
 /// A server that starts beside us is worth a little time.

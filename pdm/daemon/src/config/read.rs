@@ -72,6 +72,14 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
     });
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let names = names.as_slice();
+    let tls = tree.get("tls").map(|v| super::spiffe::read_tls(Reader::new("tls", "tls", Some(v), problems), base));
+    let spiffe =
+        tree.get("spiffe").map(|v| super::spiffe::read(Reader::new("spiffe", "spiffe", Some(v), problems), base));
+    let workloads = match tree.get("workloads") {
+        Some(_) => list(tree, "workloads", problems, |reader| super::spiffe::read_workload(reader, names)),
+        None => Vec::new(),
+    };
+    must_have_a_mesh(tree, problems);
     let oidc = tree
         .get("oidc")
         .map(|v| super::oidc::read(Reader::new("oidc", "oidc", Some(v), problems), names, base, env));
@@ -105,6 +113,10 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
         auth: auth?,
         openbao: env.openbao.clone().zip(openbao.flatten().map(|section| section.refresh)),
         oidc: oidc.flatten(),
+        tls: tls.flatten(),
+        spiffe: spiffe.flatten(),
+        workloads,
+        mesh: env.mesh.clone(),
         nats: nats.flatten(),
         telemetry: telemetry.flatten(),
         worker: worker?,
@@ -114,6 +126,24 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
         limits: limits?,
         log: log?,
     })
+}
+
+/// A service known by its SPIFFE id, and clients known by theirs, need the section that says whom to trust.
+fn must_have_a_mesh(tree: &Table, problems: &mut Vec<Problem>) {
+    if tree.contains_key("spiffe") {
+        return;
+    }
+    let instances = tree.get("powerdns").and_then(Value::as_array).into_iter().flatten();
+    let instances = instances.enumerate().map(|(n, value)| (format!("powerdns[{n}]"), Some(value)));
+    let services = ["nats", "openbao"].map(|name| (name.to_owned(), tree.get(name)));
+    for (path, value) in instances.chain(services) {
+        if value.is_some_and(|value| value.get("spiffe_id").is_some()) {
+            problems.push(Problem { path: format!("{path}.spiffe_id"), detail: "it needs the section [spiffe]".into() });
+        }
+    }
+    if tree.contains_key("workloads") {
+        problems.push(Problem { path: "workloads".into(), detail: "they need the section [spiffe]".into() });
+    }
 }
 
 fn list<T>(
@@ -167,7 +197,8 @@ fn instance(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Instance> {
     let api_key = r.get("api_key", |v| secret(base)(v)?.live("powerdns.api_key", env));
     let server_id = r.get("server_id", value::text);
     let dns = r.get("dns", value::address);
-    Some(Instance { url: url?, api_key: api_key?, server_id: server_id?, dns })
+    let spiffe_id = r.get("spiffe_id", super::spiffe::id);
+    Some(Instance { url: url?, api_key: api_key?, server_id: server_id?, dns, spiffe_id })
 }
 
 fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Option<Dns> {

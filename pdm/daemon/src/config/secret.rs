@@ -8,6 +8,7 @@ use pdm_openbao::{OpenBao, Place};
 use pdm_ports::SecretSource;
 use zeroize::Zeroizing;
 
+use crate::mesh::Mesh;
 use crate::secrets::Live;
 
 /// Where a secret is.
@@ -26,6 +27,8 @@ pub enum Reference {
 pub struct Outside {
     /// Environment variables.
     pub variables: BTreeMap<String, String>,
+    /// Who we are among workloads, when OpenBao is one.
+    pub mesh: Option<Arc<Mesh>>,
     /// Where `openbao:` references lead.
     pub openbao: Option<Arc<OpenBao>>,
     /// What was read there, or why not.

@@ -81,12 +81,14 @@ fn the_example_is_valid_with_its_comments_and_without() {
     let key = format!("file:{}", dir.path().join("pdns").display());
     let example = document::example().replace("file:/run/secrets/pdns", &key);
     load_text(&example, dir.path(), std::iter::empty()).unwrap();
-    // Every commented key holds a value that would be taken. A trust anchor needs a real file.
+    // Every commented key holds a value that would be taken. A trust anchor needs a real file, an agent stands in the
+    // place of files, and who is known by a SPIFFE id is only met with a certificate.
+    let alone = |line: &str| ["trust_anchor", "socket", "spiffe_id"].iter().any(|key| line.starts_with(key));
     let uncommented: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(rest)
-                if (rest.contains(" = ") || rest.starts_with('[')) && !rest.contains("trust_anchor") =>
+                if (rest.contains(" = ") || rest.starts_with('[')) && !alone(rest) =>
             {
                 rest
             }
@@ -248,6 +250,28 @@ fn the_schema_knows_every_key() {
     assert_eq!(pool["properties"]["ttl"]["properties"]["address"]["default"], 300);
     assert_eq!(pool["properties"]["quarantine"]["default"], "200d");
     assert_eq!(schema["properties"]["registrars"]["additionalProperties"]["required"][0], "base_url");
+}
+
+#[test]
+fn a_mesh_is_an_agent_or_files_and_whoever_needs_it_says_so() {
+    let files = "certificate = \"a\"\nkey = \"b\"\nbundle = \"c\"\n";
+    let with = |section: &str| load(&format!("{}\n{section}", minimal()), &[]);
+    for (section, expected) in [
+        ("[spiffe]".to_owned(), "spiffe.socket"),
+        (format!("[spiffe]\n{files}"), "spiffe.socket"),
+        (format!("[spiffe]\n{files}trust_domain = \"a\"\nsocket = \"s\""), "spiffe.socket"),
+        (format!("[spiffe]\n{files}trust_domain = \"A b\""), "spiffe.trust_domain"),
+        ("[spiffe]\nsocket = \"s\"\nfederated = { \"A b\" = \"f\" }".to_owned(), "spiffe.federated"),
+        ("[[workloads]]\nid = \"spiffe://a/b\"\nrole = \"admin\"".to_owned(), "workloads"),
+        ("[[workloads]]\nid = \"b\"\nrole = \"legacy\"\npool = \"x.y\"".to_owned(), "workloads[0].id"),
+        ("[nats]\nurl = \"tls://a:1\"\nenvironment = \"e\"\nspiffe_id = \"spiffe://a/b\"".to_owned(), "nats.spiffe_id"),
+        ("[tls]\ncertificate = \"a\"".to_owned(), "tls.key"),
+    ] {
+        let problems = with(&section).unwrap_err();
+        assert!(paths(&problems).contains(&expected), "{section}: {problems:?}");
+    }
+    let good = format!("[spiffe]\n{files}trust_domain = \"a\"\n[[workloads]]\nid = \"spiffe://a/*\"\nrole = \"admin\"");
+    assert_eq!(with(&good).unwrap().workloads.len(), 1);
 }
 
 #[test]

@@ -138,6 +138,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             url: format!("http://127.0.0.1:{}", state.api_port),
             api_key: Arc::new(Fixed::new(state.api_key.clone())),
             server_id: "localhost".into(),
+            spiffe_id: None,
             dns: Some(SocketAddr::new(addresses.first().copied().unwrap_or(wish.dns.ip()), wish.dns.port())),
         }],
         dns: Dns {
@@ -156,6 +157,10 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         byo: pool(&name("byo")?),
         credentials: Credentials::default(),
         openbao: None,
+        tls: None,
+        spiffe: None,
+        workloads: Vec::new(),
+        mesh: None,
         registrars: BTreeMap::new(),
         auth: Auth {
             tokens: state.path("tokens.toml"),

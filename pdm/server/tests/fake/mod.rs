@@ -213,6 +213,7 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         token_key: TokenKey::new(&[7; 32]),
         pages: pdm_server::Pages::default(),
         sign_in: None,
+        tls: None,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     }
 }

@@ -6,4 +6,5 @@ mod door;
 mod nats;
 mod oidc;
 mod openbao;
+mod spiffe;
 mod telemetry;

@@ -120,7 +120,7 @@ impl Rvault {
         command.args(["server", "--config", &path("rvault.hcl")]);
         let child = Child::start("rvault", command, &dir.path().join("log"));
         let this = Self { url: format!("https://{at}"), dir, _child: child };
-        until("rvault", || this.call("GET", "sys/seal-status", "", &json!({}))).await;
+        until("rvault", async || this.call("GET", "sys/seal-status", "", &json!({})).await).await;
         let keys = this.ok("PUT", "sys/init", "", &json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         let key = keys["keys"][0].as_str().unwrap().to_owned();
         let _ = this.ok("PUT", "sys/unseal", "", &json!({ "key": key })).await;
@@ -234,7 +234,8 @@ assert not c.is_authenticated()
 
 #[tokio::test]
 async fn a_login_stays_alive_and_is_made_again_in_whatever_way_it_ends() {
-    let fake = Simulator::start(Fake { ttl: 2, max_ttl: 5, ..Fake::default() }).await.unwrap();
+    let fake = Simulator::start(Fake::default()).await.unwrap();
+    fake.with(|f| (f.ttl, f.max_ttl) = (2, 5));
     fake.with(|f| f.put("a", &json!({ "key": "swordfish" })));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwt");
