@@ -142,6 +142,8 @@ pub async fn run(
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|e| Failure::Refused(format!("cannot listen on http.listen = {}: {e}", config.listen)))?;
+    // Its first certificate came before there was anybody to measure.
+    daemon.mesh.iter().for_each(|mesh| mesh.measure());
     let mesh = daemon.mesh.as_deref().zip(config.spiffe.as_ref());
     let tls = mesh::listener(config.tls.as_ref(), mesh, &stop)?;
     let networks = config.auth.trusted_networks.iter();

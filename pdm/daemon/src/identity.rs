@@ -186,7 +186,12 @@ mod tests {
 
     #[test]
     fn a_workload_is_the_first_row_that_fits_and_a_token_beside_it_counts_alone() {
-        let row = |id, role, owner: Option<&str>| Workload { id, role, owner: owner.map(str::to_owned), pool: None };
+        let row = |id, role, owner: Option<&str>| Workload {
+            id,
+            role,
+            owner: owner.map(str::to_owned),
+            pool: None,
+        };
         let id = "spiffe://openova.io/ns/catalyst/sa/provisioner";
         let workloads = Workloads::new(vec![
             row(Ids::One(id.parse().unwrap()), Role::Provisioner, Some("acme")),
@@ -194,7 +199,10 @@ mod tests {
         ]);
         let who = |workload, bearer| workloads.authenticate(&Presented { bearer, peer: None, workload });
         let caller = who(Some(id), None).unwrap();
-        assert_eq!((caller.actor.as_str(), caller.role, caller.owner.as_deref()), (id, Role::Provisioner, Some("acme")));
+        assert_eq!(
+            (caller.actor.as_str(), caller.role, caller.owner.as_deref()),
+            (id, Role::Provisioner, Some("acme"))
+        );
         assert_eq!(who(Some("spiffe://openova.io/ns/x"), None).unwrap().role, Role::Auditor);
         assert!(who(Some("spiffe://openova.io/other"), None).is_none());
         assert!(who(Some(id), Some("pdm_wrong")).is_none() && who(None, None).is_none());

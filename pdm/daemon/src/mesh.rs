@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who PDM is among workloads. Certificates are followed as long as it lives.
 pub struct Mesh {
+    source: Arc<Source>,
     tls: Tls,
     _alive: watch::Sender<bool>,
 }
@@ -60,7 +61,12 @@ impl Mesh {
         first.map_err(|_| {
             Failure::Refused(format!("[spiffe]: no certificate within {} s; {told}", PATIENCE.as_secs()))
         })?;
-        Ok(Self { tls: Tls::new(source, provider), _alive: alive })
+        Ok(Self { tls: Tls::new(source.clone(), provider), source, _alive: alive })
+    }
+
+    /// Tell when the certificate ends.
+    pub fn measure(&self) {
+        self.source.measure();
     }
 
     /// For calls to one workload.
@@ -89,8 +95,10 @@ pub fn listener(
             mesh.tls.server(spiffe.clients, shown).map_err(Failure::refused)?
         }
         (Some(shown), None) => {
-            let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-            let mut config = builder.map_err(Failure::refused)?.with_no_client_auth().with_cert_resolver(shown);
+            let builder =
+                ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+            let mut config =
+                builder.map_err(Failure::refused)?.with_no_client_auth().with_cert_resolver(shown);
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config
         }
@@ -132,7 +140,8 @@ fn read(files: &ServerFiles) -> Result<CertifiedKey, Fault> {
     };
     let chain = CertificateDer::pem_slice_iter(&open(&files.certificate)?).collect::<Result<Vec<_>, _>>();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| wrong(format!("{} has no PEM certificate", files.certificate.display())))?;
+    let chain =
+        chain.ok_or_else(|| wrong(format!("{} has no PEM certificate", files.certificate.display())))?;
     let key = PrivateKeyDer::from_pem_slice(&open(&files.key)?);
     let key = key.map_err(|_| wrong(format!("{} has no PEM key", files.key.display())))?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(|e| wrong(e.to_string()))

@@ -33,7 +33,9 @@ impl Live {
 
     async fn read(&self) -> Result<Zeroizing<String>, String> {
         match (&self.from, &self.openbao) {
-            (Reference::OpenBao(place), Some(openbao)) => openbao.read(place).await.map_err(|e| e.to_string()),
+            (Reference::OpenBao(place), Some(openbao)) => {
+                openbao.read(place).await.map_err(|e| e.to_string())
+            }
             (from, _) => from.text(&Outside::default()),
         }
     }
@@ -63,12 +65,19 @@ impl SecretSource for Live {
             Ok(text) if text.as_str() != used => {
                 *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(text);
                 metrics::counter!("pdm_secrets_changed_total", "secret" => self.name.clone()).increment(1);
-                tracing::info!(secret = self.name, "a secret was changed where it is kept, and is used from now on");
+                tracing::info!(
+                    secret = self.name,
+                    "a secret was changed where it is kept, and is used from now on"
+                );
                 true
             }
             Ok(_) => false,
             Err(why) => {
-                tracing::warn!(secret = self.name, why, "a secret could not be read again; the known one stays");
+                tracing::warn!(
+                    secret = self.name,
+                    why,
+                    "a secret could not be read again; the known one stays"
+                );
                 false
             }
         }

@@ -235,7 +235,10 @@ mod tests {
         let vault = Vault::new(vec![key(1)]);
         let sealed = vault.keep("a", "ovh", fields()).await.unwrap().unwrap();
         assert!(!format!("{sealed:?} {}", sealed.sealed).contains("hunter2"));
-        assert_eq!(token(vault.open("a", "ovh", Some(&sealed)).await.unwrap()).as_deref(), Some("hunter2-hunter2"));
+        assert_eq!(
+            token(vault.open("a", "ovh", Some(&sealed)).await.unwrap()).as_deref(),
+            Some("hunter2-hunter2")
+        );
         let moved = SealedCredential { allocation: "b".into(), ..sealed.clone() };
         assert_eq!(vault.open("b", "ovh", Some(&moved)).await.unwrap_err().code, "credential-unreadable");
         let other = Vault::new(vec![key(2)]);
@@ -295,7 +298,10 @@ mod tests {
             assert_eq!(row.sealed, SHELVED);
             let text = board.0.lock().unwrap()["a"].clone();
             assert_eq!(text.starts_with("1:"), locked, "{text}");
-            assert_eq!(token(vault.open("a", "ovh", Some(&row)).await.unwrap()).as_deref(), Some("hunter2-hunter2"));
+            assert_eq!(
+                token(vault.open("a", "ovh", Some(&row)).await.unwrap()).as_deref(),
+                Some("hunter2-hunter2")
+            );
             assert_eq!(vault.again(&row).await.unwrap(), None);
             let without = Vault::new(vec![key(1)]).open("a", "ovh", Some(&row)).await;
             assert_eq!(without.unwrap_err().code, "credential-unreadable");

@@ -49,7 +49,8 @@ pub async fn serve(listener: TcpListener, app: App, mut stop: watch::Receiver<bo
                 }
                 Some((tls, patience)) => {
                     let Some((stream, workload)) = shake_hands(tls, stream, patience).await else { return };
-                    let connection = http.serve_connection(TokioIo::new(stream), answer(router, peer, workload));
+                    let connection =
+                        http.serve_connection(TokioIo::new(stream), answer(router, peer, workload));
                     ended(watcher.watch(connection).await);
                 }
             }

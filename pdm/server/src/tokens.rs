@@ -143,7 +143,9 @@ mod tests {
     }
 
     fn who(tokens: &FileTokens, token: &str) -> Option<String> {
-        tokens.authenticate(&Presented { bearer: Some(token), peer: None, workload: None }).map(|c| c.actor.clone())
+        tokens
+            .authenticate(&Presented { bearer: Some(token), peer: None, workload: None })
+            .map(|c| c.actor.clone())
     }
 
     #[test]

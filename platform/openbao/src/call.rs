@@ -32,7 +32,8 @@ impl Caller {
     /// A file that is missing or makes no sense.
     pub(crate) fn new(settings: &Settings) -> Result<Self, Fault> {
         let namespace = settings.namespace.as_deref().map(|text| {
-            HeaderValue::from_str(text).map_err(|_| refuse("openbao-address", "the namespace cannot stand in a header"))
+            HeaderValue::from_str(text)
+                .map_err(|_| refuse("openbao-address", "the namespace cannot stand in a header"))
         });
         Ok(Self { http: client(settings)?, base: base(&settings.url)?, namespace: namespace.transpose()? })
     }
@@ -59,13 +60,15 @@ impl Caller {
             request = request.header("x-vault-namespace", namespace.clone());
         }
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(token)
-                .map_err(|_| refuse("openbao-login", "the token has characters that cannot stand in a header"))?;
+            let mut value = HeaderValue::from_str(token).map_err(|_| {
+                refuse("openbao-login", "the token has characters that cannot stand in a header")
+            })?;
             value.set_sensitive(true);
             request = request.header("x-vault-token", value);
         }
         if let Some(body) = body {
-            let text = serde_json::to_vec(body).map_err(|_| Fault::new(Class::Bug, "openbao-request", what))?;
+            let text =
+                serde_json::to_vec(body).map_err(|_| Fault::new(Class::Bug, "openbao-request", what))?;
             request = request.header("content-type", "application/json").body(text);
         }
         let broken = |error: reqwest::Error| {
@@ -80,7 +83,8 @@ impl Caller {
             }
             read.extend_from_slice(&chunk);
         }
-        metrics::counter!("pdm_openbao_calls_total", "call" => what, "status" => status.to_string()).increment(1);
+        metrics::counter!("pdm_openbao_calls_total", "call" => what, "status" => status.to_string())
+            .increment(1);
         match status {
             204 => Ok(None),
             200..=299 => Ok(Some(read)),
@@ -97,7 +101,9 @@ fn judge(what: &'static str, status: u16, told: &str) -> Fault {
         401 | 403 => fault(Class::Credential, "openbao-forbidden"),
         404 => fault(Class::Rejected, "openbao-missing"),
         429 => fault(Class::RateLimited, "openbao-busy"),
-        503 => Fault::transient("openbao-sealed", format!("{what}: OpenBao is sealed or not active yet{told}")),
+        503 => {
+            Fault::transient("openbao-sealed", format!("{what}: OpenBao is sealed or not active yet{told}"))
+        }
         500..=599 | 472 | 473 => fault(Class::Transient, "openbao-unavailable"),
         _ => fault(Class::Protocol, "openbao-garbage"),
     }
@@ -114,7 +120,9 @@ fn told(body: &[u8], token: Option<&Zeroizing<String>>, secrets: &[&str]) -> Str
     let errors = serde_json::from_slice::<Errors>(body).map(|e| e.errors).unwrap_or_default();
     let Some(first) = errors.into_iter().find(|e| !e.trim().is_empty()) else { return String::new() };
     let mut text: String = first.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    for secret in token.map(|t| t.as_str()).into_iter().chain(secrets.iter().copied()).filter(|s| !s.is_empty()) {
+    for secret in
+        token.map(|t| t.as_str()).into_iter().chain(secrets.iter().copied()).filter(|s| !s.is_empty())
+    {
         text = text.replace(secret, "<redacted>");
     }
     let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
@@ -143,8 +151,9 @@ pub(crate) fn refuse(code: &'static str, why: impl Into<String>) -> Fault {
 /// Read the JSON of a good answer.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &'static str, answer: &Answer) -> Result<T, Fault> {
     let body = answer.as_ref().ok_or_else(|| garbage(what, "the answer is empty"))?;
-    serde_json::from_slice(body)
-        .map_err(|e| garbage(what, &format!("the answer is not as expected, line {} column {}", e.line(), e.column())))
+    serde_json::from_slice(body).map_err(|e| {
+        garbage(what, &format!("the answer is not as expected, line {} column {}", e.line(), e.column()))
+    })
 }
 
 /// An address that secrets may travel to: TLS, or this machine.
@@ -205,10 +214,22 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_machine_and_an_address_holds_no_secret() {
-        for good in ["https://bao.example:8200", "https://bao.example/prefix/", "http://127.0.0.1:8200", "http://[::1]"] {
+        for good in [
+            "https://bao.example:8200",
+            "https://bao.example/prefix/",
+            "http://127.0.0.1:8200",
+            "http://[::1]",
+        ] {
             assert!(base(good).is_ok(), "{good}");
         }
-        for bad in ["http://bao.example", "http://10.0.0.1", "https://u:p@bao.example", "https://b/?token=x", "bao", "file:///a"] {
+        for bad in [
+            "http://bao.example",
+            "http://10.0.0.1",
+            "https://u:p@bao.example",
+            "https://b/?token=x",
+            "bao",
+            "file:///a",
+        ] {
             assert_eq!(base(bad).unwrap_err().code, "openbao-address", "{bad}");
         }
     }

@@ -57,8 +57,19 @@ mod tests {
         assert_eq!((&*place.mount, &*place.path, &*place.field), ("secret", "pdm/pdns", "api-key"));
         assert_eq!(place.to_string(), "secret/pdm/pdns#api-key");
         for wrong in [
-            "", "secret", "secret/pdns", "secret#key", "/a#k", "secret/#k", "secret/a#", "secret//a#k",
-            "secret/../sys/seal#k", "secret/a?b#k", "secret/a%2e#k", "secret/a b#k", "secret/a#b#c",
+            "",
+            "secret",
+            "secret/pdns",
+            "secret#key",
+            "/a#k",
+            "secret/#k",
+            "secret/a#",
+            "secret//a#k",
+            "secret/../sys/seal#k",
+            "secret/a?b#k",
+            "secret/a%2e#k",
+            "secret/a b#k",
+            "secret/a#b#c",
         ] {
             assert!(wrong.parse::<Place>().is_err(), "{wrong}");
         }

@@ -132,7 +132,8 @@ pub(crate) async fn log_in(settings: &Settings) -> Result<Session, Fault> {
 /// A token that was given: how long it holds is asked.
 async fn known(caller: Arc<Caller>, token: Zeroizing<String>, begun: Instant) -> Result<Session, Fault> {
     let path = "auth/token/lookup-self";
-    let answer = caller.call("token lookup", Method::GET, path, Some(&token), None, &[]).await.map_err(refused)?;
+    let answer =
+        caller.call("token lookup", Method::GET, path, Some(&token), None, &[]).await.map_err(refused)?;
     let LookedUp { data } = parse("token lookup", &answer)?;
     Ok(Session { caller, token: Arc::new(token), term: Term::new(begun, data.ttl, data.renewable) })
 }
@@ -144,8 +145,10 @@ async fn known(caller: Arc<Caller>, token: Zeroizing<String>, begun: Instant) ->
 pub(crate) async fn renew(session: &Session) -> Result<Option<Term>, Fault> {
     let path = "auth/token/renew-self";
     let begun = Instant::now();
-    let answer =
-        session.caller.call("token renewal", Method::POST, path, Some(&session.token), Some(&json!({})), &[]).await?;
+    let answer = session
+        .caller
+        .call("token renewal", Method::POST, path, Some(&session.token), Some(&json!({})), &[])
+        .await?;
     let LoggedIn { auth } = parse("token renewal", &answer)?;
     Ok(session.term.renewed(begun, auth.lease_duration, auth.renewable))
 }

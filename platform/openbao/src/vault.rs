@@ -173,7 +173,9 @@ impl OpenBao {
         let Some(session) = self.session.lock().await.take().filter(|_| !given) else { return };
         let path = "auth/token/revoke-self";
         let token = Some(&*session.token);
-        if let Err(fault) = session.caller.call("token revocation", Method::POST, path, token, None, &[]).await {
+        if let Err(fault) =
+            session.caller.call("token revocation", Method::POST, path, token, None, &[]).await
+        {
             tracing::debug!(%fault, "the token ends by itself");
         }
     }

@@ -90,7 +90,13 @@ mod tests {
     #[test]
     fn lengths_that_lie_are_refused() {
         assert_eq!(split(&[0x30, 0x01, 0xff, 0x30, 0x00]).unwrap().len(), 2);
-        for bad in [&[0x30][..], &[0x30, 0x02, 0x00], &[0x30, 0x80], &[0x30, 0x85, 1, 1, 1, 1, 1], &[0x30, 0x82, 0xff]] {
+        for bad in [
+            &[0x30][..],
+            &[0x30, 0x02, 0x00],
+            &[0x30, 0x80],
+            &[0x30, 0x85, 1, 1, 1, 1, 1],
+            &[0x30, 0x82, 0xff],
+        ] {
             assert!(split(bad).is_none(), "{bad:?}");
         }
         assert!(split(&[]).unwrap().is_empty());

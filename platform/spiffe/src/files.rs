@@ -47,7 +47,8 @@ impl Files {
 
     /// Keep a source as the files are, until `stop`, or until nobody could say so any more.
     pub async fn watch(self, source: &Source, provider: &CryptoProvider, stop: watch::Receiver<bool>) {
-        let files = [&self.certificate, &self.key].into_iter().chain(self.bundles.iter().map(|(_, file)| file));
+        let files =
+            [&self.certificate, &self.key].into_iter().chain(self.bundles.iter().map(|(_, file)| file));
         let files = files.cloned().collect();
         follow(files, || self.read(provider).map(|state| source.replace(state)), stop).await;
     }
@@ -88,6 +89,7 @@ fn look(file: &Path) -> Look {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Fault> {
-    let missing = |e| Fault::new(Class::Transient, "spiffe-file", format!("cannot read {}: {e}", file.display()));
+    let missing =
+        |e| Fault::new(Class::Transient, "spiffe-file", format!("cannot read {}: {e}", file.display()));
     std::fs::read(file).map_err(missing)
 }

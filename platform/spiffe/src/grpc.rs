@@ -21,7 +21,11 @@ pub(crate) struct Stream {
 }
 
 /// Call a method with an empty message.
-pub(crate) async fn call(socket: &Path, method: &str, header: (&'static str, &'static str)) -> Result<Stream, Fault> {
+pub(crate) async fn call(
+    socket: &Path,
+    method: &str,
+    header: (&'static str, &'static str),
+) -> Result<Stream, Fault> {
     let io = UnixStream::connect(socket).await.map_err(|e| away(&e.to_string()))?;
     let (client, connection) = h2::client::handshake(io).await.map_err(|e| away(&e.to_string()))?;
     let connection = tokio::spawn(async move {
@@ -97,7 +101,11 @@ fn ended(headers: &HeaderMap) -> Result<(), Fault> {
     let told: String = text("grpc-message").chars().take(200).collect();
     match text("grpc-status") {
         "" | "0" => Ok(()),
-        "7" => Err(Fault::new(Class::Credential, "spiffe-agent", format!("the agent has no identity for this workload: {told}"))),
+        "7" => Err(Fault::new(
+            Class::Credential,
+            "spiffe-agent",
+            format!("the agent has no identity for this workload: {told}"),
+        )),
         other => Err(away(&format!("it answered gRPC status {other}: {told}"))),
     }
 }

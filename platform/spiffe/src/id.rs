@@ -44,7 +44,9 @@ impl FromStr for SpiffeId {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let good = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
         if path.is_some_and(|path| !path.split('/').all(good)) {
-            return Err("a part of its path is empty, a dot, or has something else than letters, digits and -._");
+            return Err(
+                "a part of its path is empty, a dot, or has something else than letters, digits and -._",
+            );
         }
         Ok(Self { text: text.to_owned(), domain: domain.parse()? })
     }
@@ -94,10 +96,23 @@ mod tests {
         assert_eq!(id.domain().as_str(), "openova.io");
         assert!("spiffe://openova.io".parse::<SpiffeId>().is_ok());
         for wrong in [
-            "", "openova.io/a", "http://openova.io/a", "SPIFFE://openova.io/a", "spiffe://", "spiffe:///a", "spiffe://OpenOva.io/a",
-            "spiffe://openova.io/", "spiffe://openova.io/a/", "spiffe://openova.io//a", "spiffe://openova.io/../a",
-            "spiffe://u@openova.io/a", "spiffe://openova.io:1/a", "spiffe://openova.io/a?b", "spiffe://openova.io/a#b",
-            "spiffe://openova.io/a%2fb", "spiffe://openova.io/\u{e4}",
+            "",
+            "openova.io/a",
+            "http://openova.io/a",
+            "SPIFFE://openova.io/a",
+            "spiffe://",
+            "spiffe:///a",
+            "spiffe://OpenOva.io/a",
+            "spiffe://openova.io/",
+            "spiffe://openova.io/a/",
+            "spiffe://openova.io//a",
+            "spiffe://openova.io/../a",
+            "spiffe://u@openova.io/a",
+            "spiffe://openova.io:1/a",
+            "spiffe://openova.io/a?b",
+            "spiffe://openova.io/a#b",
+            "spiffe://openova.io/a%2fb",
+            "spiffe://openova.io/\u{e4}",
         ] {
             assert!(wrong.parse::<SpiffeId>().is_err(), "{wrong}");
         }

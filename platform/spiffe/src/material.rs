@@ -41,7 +41,8 @@ impl Svid {
     /// As [`Svid::from_pem`].
     pub fn from_der(chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Self, Fault> {
         let chain = der::split(chain).ok_or_else(|| wrong("the chain is cut off"))?;
-        let key = PrivateKeyDer::try_from(key.to_vec()).map_err(|_| wrong("the key is none that is known"))?;
+        let key =
+            PrivateKeyDer::try_from(key.to_vec()).map_err(|_| wrong("the key is none that is known"))?;
         Self::new(chain.into_iter().map(CertificateDer::from).collect(), key, provider)
     }
 
@@ -82,7 +83,9 @@ impl Bundles {
     }
 
     fn add(&mut self, domain: TrustDomain, all: Vec<CertificateDer<'static>>) -> Result<(), Fault> {
-        let bad = |why: &str| Fault::new(Class::Rejected, "spiffe-bundle", format!("the bundle of {domain}: {why}"));
+        let bad = |why: &str| {
+            Fault::new(Class::Rejected, "spiffe-bundle", format!("the bundle of {domain}: {why}"))
+        };
         let anchors = all.iter().map(|one| anchor_from_trusted_cert(one).map(|anchor| anchor.to_owned()));
         let anchors = anchors.collect::<Result<Vec<_>, _>>().map_err(|e| bad(&e.to_string()))?;
         if anchors.is_empty() {
@@ -103,7 +106,9 @@ impl Bundles {
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| wrong("a certificate is no PEM"))
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| wrong("a certificate is no PEM"))
 }
 
 fn wrong(why: &str) -> Fault {

@@ -43,10 +43,17 @@ impl Source {
     pub fn replace(&self, state: State) {
         let domains: Vec<_> = state.bundles.domains().map(ToString::to_string).collect();
         tracing::info!(id = %state.svid.id, ends = state.svid.ends, ?domains, "the workload's certificate is known");
-        // 2^53 seconds are further away than any certificate's end.
-        metrics::gauge!("pdm_svid_expiry_timestamp_seconds").set(state.svid.ends.unwrap_or(0) as f64);
-        metrics::counter!("pdm_svid_rotations_total").increment(1);
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(state));
         self.changed.send_modify(|count| *count += 1);
+        metrics::counter!("pdm_svid_rotations_total").increment(1);
+        self.measure();
+    }
+
+    /// Tell when the certificate ends; again for a recorder that was not there when it came.
+    pub fn measure(&self) {
+        if let Some(state) = self.state() {
+            metrics::counter!("pdm_svid_rotations_total").increment(0);
+            metrics::gauge!("pdm_svid_expiry_timestamp_seconds").set(state.svid.ends.unwrap_or(0) as f64);
+        }
     }
 }

@@ -53,7 +53,9 @@ impl fmt::Display for Refused {
             Self::UnknownDomain(domain) => write!(f, "the trust domain {domain} is not known here"),
             Self::Expired => f.write_str("the certificate has expired"),
             Self::NotYet => f.write_str("the certificate is not valid yet"),
-            Self::NotVouchedFor => f.write_str("no authority of its trust domain vouches for the certificate"),
+            Self::NotVouchedFor => {
+                f.write_str("no authority of its trust domain vouches for the certificate")
+            }
             Self::Another(id) => write!(f, "the certificate is that of {id}"),
             Self::Invalid(error) => write!(f, "the certificate is not valid: {error}"),
             Self::NotReady => f.write_str("nobody is trusted yet"),

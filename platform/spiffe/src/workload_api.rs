@@ -20,7 +20,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Keep a source as the agent says, until `stop`, or until nobody could say so any more. While the agent is away what is known stays in use.
-pub async fn watch(socket: &Path, source: &Source, provider: &CryptoProvider, mut stop: watch::Receiver<bool>) {
+pub async fn watch(
+    socket: &Path,
+    source: &Source,
+    provider: &CryptoProvider,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut pause = PAUSE;
     while !*stop.borrow() {
         let before = std::time::Instant::now();
@@ -55,9 +60,11 @@ async fn follow(socket: &Path, source: &Source, provider: &CryptoProvider) -> Fa
 
 /// `X509SVIDResponse`: the first SVID is the default one, as the agent orders them.
 fn state(message: &[u8], provider: &CryptoProvider) -> Result<State, Fault> {
-    let garbage = |why: &str| Fault::new(Class::Protocol, "spiffe-agent", format!("the agent's answer: {why}"));
+    let garbage =
+        |why: &str| Fault::new(Class::Protocol, "spiffe-agent", format!("the agent's answer: {why}"));
     let all = fields(message).ok_or_else(|| garbage("it is cut off"))?;
-    let first = all.iter().find(|(number, _)| *number == 1).ok_or_else(|| garbage("there is no SVID in it"))?;
+    let first =
+        all.iter().find(|(number, _)| *number == 1).ok_or_else(|| garbage("there is no SVID in it"))?;
     let one = fields(first.1).ok_or_else(|| garbage("the SVID is cut off"))?;
     let part = |wanted: u64| one.iter().find(|(number, _)| *number == wanted).map(|(_, octets)| *octets);
     let (chain, key) = (part(2).unwrap_or_default(), part(3).unwrap_or_default());
@@ -69,7 +76,8 @@ fn state(message: &[u8], provider: &CryptoProvider) -> Result<State, Fault> {
     bundles.add_der(svid.id.domain().clone(), part(4).unwrap_or_default())?;
     for (_, entry) in all.iter().filter(|(number, _)| *number == 3) {
         let entry = fields(entry).ok_or_else(|| garbage("a federated bundle is cut off"))?;
-        let part = |wanted: u64| entry.iter().find(|(number, _)| *number == wanted).map(|(_, octets)| *octets);
+        let part =
+            |wanted: u64| entry.iter().find(|(number, _)| *number == wanted).map(|(_, octets)| *octets);
         let name = std::str::from_utf8(part(1).unwrap_or_default()).unwrap_or_default();
         let domain: TrustDomain = name.strip_prefix("spiffe://").unwrap_or(name).parse().map_err(garbage)?;
         bundles.add_der(domain, part(2).unwrap_or_default())?;

@@ -273,7 +273,12 @@ pub fn name(text: &str) -> ZoneName {
 }
 
 pub fn instance(url: &str) -> InstanceConfig {
-    InstanceConfig { url: url.into(), api_key: String::from(KEY).into(), server_id: "localhost".into(), tls: None }
+    InstanceConfig {
+        url: url.into(),
+        api_key: String::from(KEY).into(),
+        server_id: "localhost".into(),
+        tls: None,
+    }
 }
 
 pub fn options() -> Options {

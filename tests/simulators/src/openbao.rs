@@ -91,7 +91,10 @@ impl OpenBao {
         if method != "cert" && body["jwt"].as_str() != Some(expected) {
             return match method {
                 "kubernetes" => errors(403, "permission denied"),
-                _ => errors(400, "error validating token: no known key successfully validated the token signature"),
+                _ => errors(
+                    400,
+                    "error validating token: no known key successfully validated the token signature",
+                ),
             };
         }
         self.logins += 1;
@@ -151,21 +154,24 @@ impl OpenBao {
                 None => Reply::json(404, &json!({ "errors": [] })),
                 Some((version, number)) => {
                     let mut whole = envelope();
-                    let data = if version.deleted { Value::Null } else { Value::Object(version.data.clone()) };
+                    let data =
+                        if version.deleted { Value::Null } else { Value::Object(version.data.clone()) };
                     whole["data"] = json!({ "data": data, "metadata": metadata(number, version.deleted) });
                     Reply::json(if version.deleted { 404 } else { 200 }, &whole)
                 }
             },
-            "POST" | "PUT" => match request.json().as_ref().and_then(|body| body["data"].as_object().cloned()) {
-                None => errors(400, "no data provided"),
-                Some(data) => {
-                    let all = self.secrets.entry(path.to_owned()).or_default();
-                    all.push(Version { data, deleted: false });
-                    let mut whole = envelope();
-                    whole["data"] = metadata(all.len(), false);
-                    Reply::json(200, &whole)
+            "POST" | "PUT" => {
+                match request.json().as_ref().and_then(|body| body["data"].as_object().cloned()) {
+                    None => errors(400, "no data provided"),
+                    Some(data) => {
+                        let all = self.secrets.entry(path.to_owned()).or_default();
+                        all.push(Version { data, deleted: false });
+                        let mut whole = envelope();
+                        whole["data"] = metadata(all.len(), false);
+                        Reply::json(200, &whole)
+                    }
                 }
-            },
+            }
             "DELETE" => {
                 if let Some(last) = self.secrets.get_mut(path).and_then(|all| all.last_mut()) {
                     last.deleted = true;
@@ -179,7 +185,9 @@ impl OpenBao {
 
 impl Vendor for OpenBao {
     fn answer(&mut self, request: &Request) -> Reply {
-        let Some(parts) = request.below("/v1/") else { return Reply::text(404, "text/plain", "404 page not found\n") };
+        let Some(parts) = request.below("/v1/") else {
+            return Reply::text(404, "text/plain", "404 page not found\n");
+        };
         if self.sealed {
             return self.busy();
         }
@@ -187,7 +195,8 @@ impl Vendor for OpenBao {
             return self.log_in(method, &request.json().unwrap_or_default());
         }
         let now = Instant::now();
-        let known = |token: &&str| self.tokens.get(*token).is_some_and(|t| t.until.is_none_or(|until| now < until));
+        let known =
+            |token: &&str| self.tokens.get(*token).is_some_and(|t| t.until.is_none_or(|until| now < until));
         let Some(token) = request.header("x-vault-token").filter(known) else {
             return errors(403, "permission denied");
         };
@@ -276,7 +285,9 @@ mod tests {
                 }
             }
             (Value::Array(a), Value::Array(b)) => assert_eq!(a.is_empty(), b.is_empty(), "{path}"),
-            (Value::Null, Value::Null) | (Value::Bool(_), Value::Bool(_)) | (Value::Number(_), Value::Number(_)) => {}
+            (Value::Null, Value::Null)
+            | (Value::Bool(_), Value::Bool(_))
+            | (Value::Number(_), Value::Number(_)) => {}
             (Value::String(a), Value::String(b)) => assert_eq!(a.is_empty(), b.is_empty(), "{path}"),
             (a, b) => panic!("{path}: {a} was recorded, {b} is answered"),
         }

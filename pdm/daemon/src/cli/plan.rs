@@ -32,7 +32,11 @@ pub async fn show(file: &Path, domain: Option<&str>, form: Output) -> Result<(),
     // Planning reads only, so nobody has to hold the zone; the lease of the store is not needed.
     let lease: Arc<dyn ZoneLease> = Arc::new(NoLease);
     let mesh = compose::mesh(&config).await?;
-    let pools = PoolParent::new(Arc::new(compose::powerdns(&config, mesh.as_deref())?), compose::pool_zones(&config), lease);
+    let pools = PoolParent::new(
+        Arc::new(compose::powerdns(&config, mesh.as_deref())?),
+        compose::pool_zones(&config),
+        lease,
+    );
     let mut refused = false;
     for pool in wanted {
         let plan = pools.plan(&pool.domain).await?;

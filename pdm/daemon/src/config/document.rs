@@ -26,7 +26,9 @@ pub fn example() -> String {
         for key in keys::of(section.name).filter(|k| k.kind != Kind::Section) {
             let value = if key.example.is_empty() { key.default } else { key.example };
             // What need not be there is shown as a comment whole: its header is one already.
-            let off = if key.required && !matches!(section.shape, Shape::Map | Shape::Optional | Shape::OptionalList) {
+            let off = if key.required
+                && !matches!(section.shape, Shape::Map | Shape::Optional | Shape::OptionalList)
+            {
                 ""
             } else {
                 "# "

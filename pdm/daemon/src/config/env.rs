@@ -31,7 +31,9 @@ fn set(tree: &mut Table, path: &[&str], text: &str) -> Result<(), String> {
     let (table, rest) = match (section.shape, path) {
         (Shape::Single | Shape::Optional, [_, rest @ ..]) => (table_at(tree, section.name)?, rest),
         (Shape::Map, [_, id, rest @ ..]) => (table_at(table_at(tree, section.name)?, id)?, rest),
-        (Shape::List | Shape::OptionalList, [_, index, rest @ ..]) => (item_at(tree, section.name, index)?, rest),
+        (Shape::List | Shape::OptionalList, [_, index, rest @ ..]) => {
+            (item_at(tree, section.name, index)?, rest)
+        }
         (Shape::Inner, _) | (_, _) => return Err("the key is missing".into()),
     };
     match rest {

@@ -158,7 +158,11 @@ pub const SECTIONS: &[Section] = &[
         help: "secrets written as openbao:MOUNT/PATH#FIELD (key-value version 2)",
     },
     Section { name: "auth", shape: Shape::Single, help: "who may call" },
-    Section { name: "tls", shape: Shape::Optional, help: "the listener's certificate; without it and [spiffe] it speaks HTTP" },
+    Section {
+        name: "tls",
+        shape: Shape::Optional,
+        help: "the listener's certificate; without it and [spiffe] it speaks HTTP",
+    },
     Section {
         name: "spiffe",
         shape: Shape::Optional,

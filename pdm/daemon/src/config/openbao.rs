@@ -111,7 +111,8 @@ pub(super) async fn fetch(tree: &Table, base: &Path, variables: BTreeMap<String,
         Some(id) => join(tree, base, id, &mut outside.mesh, &mut settings).await,
         None => Ok(()),
     };
-    let server = joined.and_then(|()| OpenBao::new(settings).map(Arc::new).map_err(|fault| fault.to_string()));
+    let server =
+        joined.and_then(|()| OpenBao::new(settings).map(Arc::new).map_err(|fault| fault.to_string()));
     // Who cannot log in for one cannot for the next.
     let mut in_the_way = None;
     for place in places {

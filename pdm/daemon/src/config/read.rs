@@ -17,8 +17,8 @@ use super::keys::SECTIONS;
 use super::secret::{Outside, Reference, reference};
 use super::section::Reader;
 use super::{
-    Auth, Config, CredentialKeys, Credentials, Dns, Instance, Limits, Log, Problem, StoreConfig, Telemetry, Worker, env,
-    value,
+    Auth, Config, CredentialKeys, Credentials, Dns, Instance, Limits, Log, Problem, StoreConfig, Telemetry,
+    Worker, env, value,
 };
 
 /// The tree of a file with variables on top.
@@ -62,19 +62,18 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
     let dns = dns(Reader::new("dns", "dns", tree.get("dns"), problems), &names, base, env);
     let registrars = registrars(tree, problems);
     let byo = byo(Reader::new("byo", "byo", tree.get("byo"), problems));
-    let credentials = credentials(
-        Reader::new("credentials", "credentials", tree.get("credentials"), problems),
-        base,
-        env,
-    );
-    let openbao = tree.get("openbao").map(|v| {
-        super::openbao::read(Reader::new("openbao", "openbao", Some(v), problems), base, env)
-    });
+    let credentials =
+        credentials(Reader::new("credentials", "credentials", tree.get("credentials"), problems), base, env);
+    let openbao = tree
+        .get("openbao")
+        .map(|v| super::openbao::read(Reader::new("openbao", "openbao", Some(v), problems), base, env));
     let auth = auth(Reader::new("auth", "auth", tree.get("auth"), problems), base, env);
     let names = names.as_slice();
-    let tls = tree.get("tls").map(|v| super::spiffe::read_tls(Reader::new("tls", "tls", Some(v), problems), base));
-    let spiffe =
-        tree.get("spiffe").map(|v| super::spiffe::read(Reader::new("spiffe", "spiffe", Some(v), problems), base));
+    let tls =
+        tree.get("tls").map(|v| super::spiffe::read_tls(Reader::new("tls", "tls", Some(v), problems), base));
+    let spiffe = tree
+        .get("spiffe")
+        .map(|v| super::spiffe::read(Reader::new("spiffe", "spiffe", Some(v), problems), base));
     let workloads = match tree.get("workloads") {
         Some(_) => list(tree, "workloads", problems, |reader| super::spiffe::read_workload(reader, names)),
         None => Vec::new(),
@@ -138,7 +137,10 @@ fn must_have_a_mesh(tree: &Table, problems: &mut Vec<Problem>) {
     let services = ["nats", "openbao"].map(|name| (name.to_owned(), tree.get(name)));
     for (path, value) in instances.chain(services) {
         if value.is_some_and(|value| value.get("spiffe_id").is_some()) {
-            problems.push(Problem { path: format!("{path}.spiffe_id"), detail: "it needs the section [spiffe]".into() });
+            problems.push(Problem {
+                path: format!("{path}.spiffe_id"),
+                detail: "it needs the section [spiffe]".into(),
+            });
         }
     }
     if tree.contains_key("workloads") {

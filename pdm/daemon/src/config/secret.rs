@@ -97,7 +97,9 @@ mod tests {
         assert_eq!(reference("file:a", base).unwrap(), Reference::File("/etc/pdm/a".into()));
         assert_eq!(reference("file:/b", base).unwrap(), Reference::File("/b".into()));
         assert_eq!(reference("env:KEY", base).unwrap(), Reference::Env("KEY".into()));
-        for wrong in ["file:", "env:", "openbao:", "openbao:kv/pdns", "openbao:kv/../sys#a", "swordfish", "sword:fish"] {
+        for wrong in
+            ["file:", "env:", "openbao:", "openbao:kv/pdns", "openbao:kv/../sys#a", "swordfish", "sword:fish"]
+        {
             assert!(!reference(wrong, base).unwrap_err().contains("fish"), "{wrong}");
         }
     }
@@ -106,7 +108,8 @@ mod tests {
     fn what_they_lead_to_was_read_before() {
         let place: Place = "kv/pdns#key".parse().unwrap();
         let base = Path::new(".");
-        let (env, bao) = (reference("env:KEY", base).unwrap(), reference("openbao:kv/pdns#key", base).unwrap());
+        let (env, bao) =
+            (reference("env:KEY", base).unwrap(), reference("openbao:kv/pdns#key", base).unwrap());
         let mut outside = Outside::default();
         assert!(env.text(&outside).is_err());
         assert!(bao.text(&outside).unwrap_err().contains("[openbao]"));

@@ -67,9 +67,10 @@ impl Ids {
     pub fn contain(&self, id: &str) -> bool {
         match self {
             Self::One(one) => one.as_str() == id,
-            Self::Below(top) => {
-                id.strip_prefix(top.as_str()).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| !rest.is_empty())
-            }
+            Self::Below(top) => id
+                .strip_prefix(top.as_str())
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(|rest| !rest.is_empty()),
         }
     }
 }
@@ -133,7 +134,9 @@ pub(super) fn read_workload(mut r: Reader<'_>, pools: &[ZoneName]) -> Option<Wor
         .map_err(|why: &str| format!("{text:?}: {why}"))
     });
     let role = r.get("role", |v| match Role::from_word(&value::text(v)?) {
-        Some(Role::Legacy | Role::DnsDoor) | None => Err("write admin, provisioner, wizard or auditor".to_owned()),
+        Some(Role::Legacy | Role::DnsDoor) | None => {
+            Err("write admin, provisioner, wizard or auditor".to_owned())
+        }
         Some(role) => Ok(role),
     });
     let owner = r.get("owner", |v| {
@@ -160,7 +163,11 @@ mod tests {
     fn a_star_means_everything_below_and_not_the_top() {
         let top = Ids::Below("spiffe://openova.io/ns/catalyst".parse().unwrap());
         assert!(top.contain("spiffe://openova.io/ns/catalyst/sa/a"));
-        for other in ["spiffe://openova.io/ns/catalyst", "spiffe://openova.io/ns/catalyst/", "spiffe://openova.io/ns/catalyst2/sa/a"] {
+        for other in [
+            "spiffe://openova.io/ns/catalyst",
+            "spiffe://openova.io/ns/catalyst/",
+            "spiffe://openova.io/ns/catalyst2/sa/a",
+        ] {
             assert!(!top.contain(other), "{other}");
         }
     }

@@ -87,11 +87,7 @@ fn the_example_is_valid_with_its_comments_and_without() {
     let uncommented: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest)
-                if (rest.contains(" = ") || rest.starts_with('[')) && !alone(rest) =>
-            {
-                rest
-            }
+            Some(rest) if (rest.contains(" = ") || rest.starts_with('[')) && !alone(rest) => rest,
             _ => line,
         })
         .fold(String::new(), |text, line| text + line + "\n");
@@ -264,13 +260,18 @@ fn a_mesh_is_an_agent_or_files_and_whoever_needs_it_says_so() {
         ("[spiffe]\nsocket = \"s\"\nfederated = { \"A b\" = \"f\" }".to_owned(), "spiffe.federated"),
         ("[[workloads]]\nid = \"spiffe://a/b\"\nrole = \"admin\"".to_owned(), "workloads"),
         ("[[workloads]]\nid = \"b\"\nrole = \"legacy\"\npool = \"x.y\"".to_owned(), "workloads[0].id"),
-        ("[nats]\nurl = \"tls://a:1\"\nenvironment = \"e\"\nspiffe_id = \"spiffe://a/b\"".to_owned(), "nats.spiffe_id"),
+        (
+            "[nats]\nurl = \"tls://a:1\"\nenvironment = \"e\"\nspiffe_id = \"spiffe://a/b\"".to_owned(),
+            "nats.spiffe_id",
+        ),
         ("[tls]\ncertificate = \"a\"".to_owned(), "tls.key"),
     ] {
         let problems = with(&section).unwrap_err();
         assert!(paths(&problems).contains(&expected), "{section}: {problems:?}");
     }
-    let good = format!("[spiffe]\n{files}trust_domain = \"a\"\n[[workloads]]\nid = \"spiffe://a/*\"\nrole = \"admin\"");
+    let good = format!(
+        "[spiffe]\n{files}trust_domain = \"a\"\n[[workloads]]\nid = \"spiffe://a/*\"\nrole = \"admin\""
+    );
     assert_eq!(with(&good).unwrap().workloads.len(), 1);
 }
 
@@ -282,9 +283,8 @@ fn a_file_that_is_not_there_is_one_problem() {
 
 #[test]
 fn a_login_needs_what_it_logs_in_with() {
-    let with = |lines: &str| {
-        load(&format!("{}\n[openbao]\nurl = \"http://127.0.0.1:1\"\n{lines}", minimal()), &[])
-    };
+    let with =
+        |lines: &str| load(&format!("{}\n[openbao]\nurl = \"http://127.0.0.1:1\"\n{lines}", minimal()), &[]);
     for (lines, expected) in [
         ("", "openbao.role"),
         ("login = \"jwt\"", "openbao.role"),

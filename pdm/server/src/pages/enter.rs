@@ -33,7 +33,7 @@ pub(crate) async fn enter(
     peer: Option<IpAddr>,
 ) -> Result<Entered, Failure> {
     let known = async |token: Option<&str>| {
-        let presented = Presented { bearer: token, peer };
+        let presented = Presented { bearer: token, peer, workload: None };
         recognise(state, &presented, || state.app.authenticator.authenticate(&presented).map(Asking)).await
     };
     let mut entered = Entered::default();

@@ -102,7 +102,7 @@ pub(crate) async fn returned(
             return refused(&state, &headers, &next, "sign-in-over");
         }
     };
-    let presented = Presented { bearer: Some(&signed.access_token), peer: None };
+    let presented = Presented { bearer: Some(&signed.access_token), peer: None, workload: None };
     let known = state.app.authenticator.authenticate(&presented).is_some()
         || (state.app.authenticator.learn(&presented).await
             && state.app.authenticator.authenticate(&presented).is_some());

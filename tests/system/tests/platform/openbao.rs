@@ -78,7 +78,10 @@ async fn the_simulator_passes_the_suite() {
     assert!(!fake.with(|f| f.paths().any(|p| p == "suite/shelf/a-1")));
     // A field that is no text is none of ours.
     fake.with(|f| f.put("suite/number", &json!({ "key": 7, "text": "x" })));
-    assert_eq!(bao.read(&"secret/suite/number#key".parse().unwrap()).await.unwrap_err().code, "openbao-missing");
+    assert_eq!(
+        bao.read(&"secret/suite/number#key".parse().unwrap()).await.unwrap_err().code,
+        "openbao-missing"
+    );
     fake.with(|f| f.sealed = true);
     let fault = bao.read(&"secret/suite/one#key".parse().unwrap()).await.unwrap_err();
     assert_eq!((fault.class, fault.code), (Class::Transient, "openbao-sealed"));
@@ -121,7 +124,8 @@ impl Rvault {
         let child = Child::start("rvault", command, &dir.path().join("log"));
         let this = Self { url: format!("https://{at}"), dir, _child: child };
         until("rvault", async || this.call("GET", "sys/seal-status", "", &json!({})).await).await;
-        let keys = this.ok("PUT", "sys/init", "", &json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
+        let keys =
+            this.ok("PUT", "sys/init", "", &json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         let key = keys["keys"][0].as_str().unwrap().to_owned();
         let _ = this.ok("PUT", "sys/unseal", "", &json!({ "key": key })).await;
         let root = keys["root_token"].as_str().unwrap().to_owned();
@@ -132,7 +136,16 @@ impl Rvault {
     async fn call(&self, method: &str, path: &str, token: &str, body: &Value) -> Result<Value, String> {
         let file = |name: &str| self.dir.path().join(name).display().to_string();
         let mut curl = std::process::Command::new("curl");
-        curl.args(["-sS", "--fail-with-body", "--cacert", &file("ca.pem"), "-X", method, "-H", &format!("X-Vault-Token: {token}")]);
+        curl.args([
+            "-sS",
+            "--fail-with-body",
+            "--cacert",
+            &file("ca.pem"),
+            "-X",
+            method,
+            "-H",
+            &format!("X-Vault-Token: {token}"),
+        ]);
         if method != "GET" {
             curl.args(["-d", &body.to_string()]);
         }
@@ -239,7 +252,8 @@ async fn a_login_stays_alive_and_is_made_again_in_whatever_way_it_ends() {
     fake.with(|f| f.put("a", &json!({ "key": "swordfish" })));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwt");
-    let login = |mount: &str, role: &str| Login::Jwt { mount: mount.into(), role: role.into(), file: file.clone() };
+    let login =
+        |mount: &str, role: &str| Login::Jwt { mount: mount.into(), role: role.into(), file: file.clone() };
     let place = "secret/a#key".parse().unwrap();
     let bao = Arc::new(OpenBao::new(settings(&fake.url(), login("kubernetes", "pdm"))).unwrap());
 
@@ -263,7 +277,11 @@ async fn a_login_stays_alive_and_is_made_again_in_whatever_way_it_ends() {
         if seen.0 >= 1 && seen.1 >= 2 { Ok(()) } else { Err(format!("{seen:?}")) }
     })
     .await;
-    let refused = fake.calls().iter().filter(|c| c.request.path == "/v1/secret/data/a" && c.status == Some(403)).count();
+    let refused = fake
+        .calls()
+        .iter()
+        .filter(|c| c.request.path == "/v1/secret/data/a" && c.status == Some(403))
+        .count();
     assert_eq!(refused, 0);
 
     // Somebody revokes every token.
@@ -385,7 +403,8 @@ async fn what_is_wrong_with_a_reference_is_told_at_the_start() {
     let fake = Simulator::start(Fake::default()).await.unwrap();
     let world = Plan::new(StoreKind::Sqlite).start().await;
     let file = world.config_file(0);
-    let text = std::fs::read_to_string(&file).unwrap().replace("file:pdns.key", "openbao:secret/pdm/pdns#api-key");
+    let text =
+        std::fs::read_to_string(&file).unwrap().replace("file:pdns.key", "openbao:secret/pdm/pdns#api-key");
     let check = async |more: &str| {
         std::fs::write(&file, format!("{text}\n{more}")).unwrap();
         let file = file.display().to_string();
@@ -393,9 +412,17 @@ async fn what_is_wrong_with_a_reference_is_told_at_the_start() {
         tokio::task::spawn_blocking(check).await.unwrap()
     };
     let section = format!("[openbao]\nurl = \"{}\"\nlogin = \"token\"\ntoken = \"env:BAO\"\n", fake.url());
-    assert!(check("").await.unwrap_err().contains("powerdns[0].api_key: a secret in OpenBao needs the section [openbao]"));
+    assert!(
+        check("")
+            .await
+            .unwrap_err()
+            .contains("powerdns[0].api_key: a secret in OpenBao needs the section [openbao]")
+    );
     let missing = check(&section).await.unwrap_err();
-    assert!(missing.contains("powerdns[0].api_key: openbao-missing: there is no text at secret/pdm/pdns#api-key"), "{missing}");
+    assert!(
+        missing.contains("powerdns[0].api_key: openbao-missing: there is no text at secret/pdm/pdns#api-key"),
+        "{missing}"
+    );
     let refused = check(&section.replace("env:BAO", "file:token.key")).await.unwrap_err();
     assert!(refused.contains("openbao-login") && !refused.contains("kkkk"), "{refused}");
     fake.with(|f| f.put("pdm/pdns", &json!({ "api-key": "harness-key" })));
