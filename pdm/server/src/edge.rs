@@ -103,7 +103,7 @@ pub(crate) async fn edge(State(state): State<S>, mut request: Request, next: Nex
     }
     let route = name;
     log(&method, route, &response, started, &id, entered.asking.as_ref());
-    telemetry::request(&method, route, response.status(), started.elapsed());
+    span.in_scope(|| telemetry::request(&method, route, response.status(), started.elapsed()));
     put_headers(response.headers_mut(), id);
     if let Some(place) = &place {
         pages::put_headers(&mut response, &place.path, &state.app.pages.frame_ancestors);

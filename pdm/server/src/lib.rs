@@ -10,6 +10,7 @@ mod extract;
 mod idempotency;
 mod limit;
 mod openapi;
+mod openmetrics;
 mod pages;
 mod problem;
 mod routes;

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use pdm_model::{OperationKind, Phase};
-use pdm_ports::Fault;
+use pdm_ports::{Fault, trace};
 
 use crate::app::Shared;
 
@@ -41,6 +41,7 @@ pub(crate) fn request(method: &Method, route: &str, status: StatusCode, took: Du
         400..=499 => "4xx",
         _ => "5xx",
     };
+    trace::measured("pdm_http_request_seconds", &[("route", &route), ("class", class)], took.as_secs_f64());
     histogram!("pdm_http_request_seconds", "route" => route.clone(), "class" => class).record(took);
     let status = status.as_u16().to_string();
     counter!("pdm_http_requests_total", "method" => method, "route" => route, "status" => status)

@@ -12,7 +12,7 @@ use pdm_model::{
     Timestamp, Wait, Who, set_condition,
 };
 use pdm_ports::store::{Checkpoint, Then};
-use pdm_ports::trace::TARGET;
+use pdm_ports::trace::{self, TARGET};
 use pdm_ports::{Class, Fault, ZoneKey};
 use serde_json::Value;
 use tracing::field::Empty;
@@ -176,9 +176,10 @@ async fn steps_in_order(work: &mut Work) -> Result<(), Fault> {
         if let Err(fault) = &outcome {
             span.record("error", fault.code);
         }
+        let took = begun.elapsed().as_secs_f64();
+        span.in_scope(|| trace::measured("pdm_step_seconds", &[("step", step.as_str())], took));
         drop(span);
-        metrics::histogram!("pdm_step_seconds", "step" => step.as_str())
-            .record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("pdm_step_seconds", "step" => step.as_str()).record(took);
         let now = work.now();
         let entry = &mut work.operation.steps[index];
         entry.attempts += 1;

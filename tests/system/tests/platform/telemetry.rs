@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use pdm_harness::child::run;
-use pdm_harness::{Plan, StoreKind, World, net, until};
+use pdm_harness::child::{Child, guarded, run};
+use pdm_harness::{Api, Plan, StoreKind, World, net, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -125,6 +125,51 @@ async fn a_trace_leads_from_the_request_to_the_calls_of_powerdns() {
             && !all.contains(world.token())
             && !all.contains("harness-key")
     );
+}
+
+/// Prometheus scrapes the daemon and finds the trace behind a slow bucket.
+#[tokio::test]
+async fn a_real_prometheus_keeps_the_exemplars_of_requests_and_steps() {
+    let (_collector, at) = Collector::start().await;
+    let world =
+        Plan::new(StoreKind::Sqlite).section(&format!("[telemetry]\nendpoint = \"{at}\"\n")).start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let target = world.stranger().base().replace("http://", "");
+    let config = format!(
+        "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+         scrape_configs: [{{ job_name: pdm, static_configs: [{{ targets: ['{target}'] }}] }}]\n"
+    );
+    std::fs::write(dir.path().join("prometheus.yml"), config).unwrap();
+    let listen = net::port(net::address());
+    let mut command = guarded("prometheus", false);
+    command.arg(format!("--config.file={}", dir.path().join("prometheus.yml").display()));
+    command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+    command.args([&format!("--web.listen-address={listen}"), "--enable-feature=exemplar-storage"]);
+    let _prometheus = Child::start("prometheus", command, &dir.path().join("log"));
+
+    world.warm().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traced = world.api().with_header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+    let token = traced.reserve("omantel").await;
+    let _ = traced.commit("omantel", &token, "192.0.2.1").await;
+    world.api().await_phase("omantel", "active").await;
+    let prometheus = Api::new(&format!("http://{listen}"));
+    for (metric, label) in [("pdm_http_request_seconds_bucket", "/v1/commit"), ("pdm_step_seconds_bucket", "ensure-zone")] {
+        until(&format!("exemplars of {metric}"), || async {
+            let path = format!("/api/v1/query_exemplars?query={metric}&start=1000000000&end=9000000000");
+            let answer = prometheus.try_get(&path).await?;
+            let found = answer.body["data"].as_array().cloned().unwrap_or_default();
+            let ours = |series: &Value| {
+                let labels = series["seriesLabels"].to_string();
+                labels.contains(label) && series["exemplars"].to_string().contains(trace)
+            };
+            if found.iter().any(ours) { Ok(()) } else { Err(answer.text) }
+        })
+        .await;
+    }
+    // Nobody else sees a difference.
+    let text = world.stranger().get("/metrics").await.text;
+    assert!(!text.contains("trace_id") && !text.contains("# EOF"), "{text}");
 }
 
 fn deploy(name: &str) -> PathBuf {
