@@ -122,7 +122,8 @@ CREATE TABLE outbox (
     target TEXT,
     suspended TEXT,
     conditions TEXT NOT NULL,
-    finding TEXT
+    finding TEXT,
+    trace TEXT
 );
 
 CREATE FUNCTION outbox_write() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -133,9 +134,10 @@ BEGIN
         before := OLD.phase;
     END IF;
     IF EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on') THEN
-        INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+        INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+            trace)
         VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, before, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions);
+        NEW.suspended, NEW.conditions, nullif(current_setting('pdm.trace', true), ''));
     END IF;
     RETURN NULL;
 END;

@@ -203,6 +203,8 @@ END;
 -- What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
 -- forget to; only while somebody wants to tell it (`outbox` in meta).
 INSERT INTO meta (key, value) VALUES ('outbox', 'off');
+-- The W3C trace of the job that is running; empty between jobs.
+INSERT INTO meta (key, value) VALUES ('trace', '');
 
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -218,15 +220,17 @@ CREATE TABLE outbox (
     target TEXT,
     suspended TEXT,
     conditions TEXT NOT NULL,
-    finding TEXT
+    finding TEXT,
+    trace TEXT
 ) STRICT;
 
 CREATE TRIGGER outbox_new AFTER INSERT ON allocations
 WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
 BEGIN
-    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+        trace)
     VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, NULL, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions);
+        NEW.suspended, NEW.conditions, (SELECT nullif(value, '') FROM meta WHERE key = 'trace'));
 END;
 
 CREATE TRIGGER outbox_changed AFTER UPDATE ON allocations
@@ -234,9 +238,10 @@ WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
     AND (NEW.phase, NEW.owner, NEW.generation, NEW.suspended, NEW.conditions)
         IS NOT (OLD.phase, OLD.owner, OLD.generation, OLD.suspended, OLD.conditions)
 BEGIN
-    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+        trace)
     VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, OLD.phase, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions);
+        NEW.suspended, NEW.conditions, (SELECT nullif(value, '') FROM meta WHERE key = 'trace'));
 END;
 
 -- The records of a domain's old zone, with what people decided about them (JSON).

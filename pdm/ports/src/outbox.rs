@@ -38,6 +38,8 @@ pub struct Happened {
     /// A finding of an audit that is new, worse, better or gone: `turn`, `finding`, `report`. The rest is then how the
     /// name stands; of a pool it is nothing but the name.
     pub finding: Option<Value>,
+    /// The W3C `traceparent` of what changed it, when that was traced.
+    pub trace: Option<String>,
 }
 
 /// How much waits to be told.

@@ -19,7 +19,7 @@ const SEED: &str = "INSERT INTO outbox
     SELECT updated_at, id, fqdn, pool, mode, owner, phase, NULL, generation, target, suspended, conditions
     FROM allocations WHERE phase <> 'freed' ORDER BY fqdn";
 const WAITING: &str = "SELECT seq, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
-    finding FROM outbox ORDER BY seq LIMIT $1";
+    finding, trace FROM outbox ORDER BY seq LIMIT $1";
 /// A turn of a finding, with how its name stands.
 const FINDING: &str = "INSERT INTO outbox
     (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions, finding)
@@ -52,6 +52,17 @@ pub(crate) async fn put_down(
             break;
         }
     }
+    Ok(())
+}
+
+/// Say which trace the changes of the running transaction belong to; the empty text for none.
+pub(crate) async fn name_trace(session: &mut Session, trace: &str) -> Result<(), Trouble> {
+    // On SQLite there is one writer, and a row of `meta` is as good as a variable; on PostgreSQL it would be a lock.
+    let set = session.pick(
+        "UPDATE meta SET value = $1 WHERE key = 'trace'",
+        "SELECT set_config('pdm.trace', $1, true)",
+    );
+    sqlx::query(set).bind(trace.to_owned()).execute(&mut session.conn).await?;
     Ok(())
 }
 
@@ -113,6 +124,7 @@ fn happened(row: &AnyRow) -> Result<Happened, Trouble> {
         suspended: fields.maybe_string()?,
         conditions: fields.maybe_json()?.unwrap_or_default(),
         finding: fields.maybe_json()?,
+        trace: fields.maybe_string()?,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use pdm_ports::Fault;
+use pdm_ports::{Fault, trace};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::db::{Job, Pool, Session};
 use crate::fault::Trouble;
+use crate::outbox;
 
 /// How often a job is run before its conflict is handed to the caller.
 const ATTEMPTS: u32 = 6;
@@ -66,6 +67,10 @@ enum End {
 
 async fn once<J: Job>(session: &mut Session, job: &J) -> Result<J::Out, End> {
     begin(session, job).await.map_err(End::Before)?;
+    if let Some(trace) = trace::traceparent() {
+        // It ends with the transaction.
+        outbox::name_trace(session, &trace).await.map_err(End::Before)?;
+    }
     let out = job.run(session).await.map_err(End::Before)?;
     session.run("COMMIT").await.map_err(End::Commit)?;
     Ok(out)

@@ -9,11 +9,12 @@ use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use pdm_ports::{Class, Fault};
+use pdm_ports::{Class, Fault, trace};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::db::{Connect, Job, Session};
 use crate::fault::{Trouble, unavailable};
+use crate::outbox;
 
 /// How many jobs share one commit at most.
 const BATCH: usize = 64;
@@ -31,6 +32,8 @@ trait Posted: Send {
 
 struct Post<J: Job> {
     job: J,
+    /// The trace of the caller.
+    trace: Option<String>,
     out: Option<Result<J::Out, Trouble>>,
     reply: oneshot::Sender<Result<J::Out, Fault>>,
 }
@@ -39,7 +42,7 @@ struct Post<J: Job> {
 impl<J: Job> Posted for Post<J> {
     async fn run(&mut self, session: &mut Session) -> bool {
         // A decision that panics must not take the writer, and with it the store, along.
-        let ran = AssertUnwindSafe(self.job.run(session)).catch_unwind().await;
+        let ran = AssertUnwindSafe(self.traced(session)).catch_unwind().await;
         let out =
             ran.unwrap_or_else(|_| Err(Fault::new(Class::Bug, "internal", "a decision panicked").into()));
         let good = out.is_ok();
@@ -56,6 +59,16 @@ impl<J: Job> Posted for Post<J> {
         };
         // A caller that went away does not want it.
         drop(self.reply.send(answer));
+    }
+}
+
+impl<J: Job> Post<J> {
+    async fn traced(&self, session: &mut Session) -> Result<J::Out, Trouble> {
+        let Some(trace) = &self.trace else { return self.job.run(session).await };
+        outbox::name_trace(session, trace).await?;
+        let out = self.job.run(session).await?;
+        outbox::name_trace(session, "").await?;
+        Ok(out)
     }
 }
 
@@ -82,7 +95,7 @@ impl Writer {
     /// Run a job in the next batch.
     pub(crate) async fn write<J: Job>(&self, job: J) -> Result<J::Out, Fault> {
         let (reply, answer) = oneshot::channel();
-        let post = Box::new(Post { job, out: None, reply });
+        let post = Box::new(Post { job, trace: trace::traceparent(), out: None, reply });
         self.post.send(post).await.map_err(|_| unavailable("the store is closed"))?;
         answer.await.map_err(|_| unavailable("the writer ended"))?
     }

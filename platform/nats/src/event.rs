@@ -42,7 +42,7 @@ impl Words {
             None if happened.was == Some(happened.phase) => ("allocation.found".to_owned(), state(happened)),
             None => ("allocation.moved".to_owned(), state(happened)),
         };
-        json!({
+        let mut event = json!({
             "specversion": "1.0",
             "id": id(happened),
             "source": format!("/pdm/{}", self.environment),
@@ -51,7 +51,12 @@ impl Words {
             "time": happened.at.to_string(),
             "datacontenttype": "application/json",
             "data": data,
-        })
+        });
+        // The extension of CloudEvents for distributed tracing.
+        if let Some(trace) = &happened.trace {
+            event["traceparent"] = trace.as_str().into();
+        }
+        event
     }
 }
 
@@ -131,6 +136,7 @@ mod tests {
             suspended: None,
             conditions: json!([]),
             finding: None,
+            trace: None,
         }
     }
 

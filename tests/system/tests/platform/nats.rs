@@ -130,6 +130,29 @@ async fn every_change_is_told_once_in_order_although_the_server_is_killed() {
 }
 
 #[tokio::test]
+async fn an_event_names_the_trace_of_the_request_that_caused_it() {
+    for store in [StoreKind::Sqlite, StoreKind::Postgres] {
+        let nats = Nats::start().await;
+        // Nobody listens there: spans are dropped, and contexts are passed on all the same.
+        let telemetry = "[telemetry]\nendpoint = \"http://127.0.0.1:9\"\n";
+        let world = Plan::new(store).section(&section(&nats)).section(telemetry).start().await;
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let traced = world.api().with_header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+        let _ = traced.reserve("traced").await;
+        let quiet = world.api().reserve("untraced").await;
+        assert!(!quiet.is_empty());
+        let js = context(&nats).await;
+        let events = until_told(&js, &["traced", "untraced"], "reserved").await;
+        let of = |label: &str| {
+            let (_, event) = events.iter().find(|(_, e)| e["subject"] == format!("{label}.omani.works")).unwrap();
+            event["traceparent"].as_str().unwrap_or_default().to_owned()
+        };
+        assert!(of("traced").starts_with(&format!("00-{trace}-")), "{events:?}");
+        assert!(!of("untraced").contains(trace), "{events:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_stream_and_a_slow_reader_lose_nothing() {
     let nats = Nats::start().await;
     let js = context(&nats).await;
