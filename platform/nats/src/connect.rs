@@ -21,6 +21,8 @@ pub struct Settings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Words in subjects.
     pub words: Words,
+    /// Whether each change is also published below a subject of its owner.
+    pub organizations: bool,
     /// The stream.
     pub stream: String,
     /// The bucket.

@@ -27,8 +27,21 @@ impl Words {
     /// Where one change is published.
     #[must_use]
     pub fn subject(&self, happened: &Happened) -> String {
-        let word = if happened.finding.is_some() { "finding" } else { happened.phase.as_str() };
-        format!("{}.{}.dns.{word}.{}", self.prefix, self.environment, happened.fqdn)
+        format!("{}.{}.dns.{}.{}", self.prefix, self.environment, word(happened), happened.fqdn)
+    }
+
+    /// Every subject that is published for one organization.
+    #[must_use]
+    pub fn all_of_organizations(&self) -> String {
+        format!("{}.{}.org.>", self.prefix, self.environment)
+    }
+
+    /// Where one change is published for its owner: below a subject that a server can export to that owner's account
+    /// and to no other.
+    #[must_use]
+    pub fn subject_of_owner(&self, happened: &Happened) -> String {
+        let (word, owner) = (word(happened), token(&happened.owner));
+        format!("{}.{}.org.{owner}.dns.{word}.{}", self.prefix, self.environment, happened.fqdn)
     }
 
     /// The change as a CloudEvent 1.0. `moved`: the phase is another one; `found`: something else about it is. A finding is
@@ -58,6 +71,17 @@ impl Words {
         }
         event
     }
+}
+
+/// An owner as one token of a subject. Two owners never have the same one.
+fn token(owner: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    owner.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("={b:02X}") }).collect()
+}
+
+/// What a subject says that happened.
+fn word(happened: &Happened) -> &'static str {
+    if happened.finding.is_some() { "finding" } else { happened.phase.as_str() }
 }
 
 /// The same for every time it is told, and for nothing else.
@@ -138,6 +162,18 @@ mod tests {
             finding: None,
             trace: None,
         }
+    }
+
+    #[test]
+    fn an_owner_is_one_token_and_nobody_elses() {
+        let words = Words { prefix: "ws".into(), environment: "prod".into() };
+        let subject = |owner: &str| {
+            let happened = Happened { owner: owner.into(), ..happened(None, Phase::Active) };
+            words.subject_of_owner(&happened)
+        };
+        assert_eq!(subject("acme"), "ws.prod.org.acme.dns.active.omantel.omani.works");
+        assert_eq!(subject("a.c me>*"), "ws.prod.org.a=2Ec=20me=3E=2A.dns.active.omantel.omani.works");
+        assert_ne!(subject("a.b"), subject("a=2Eb"));
     }
 
     #[test]

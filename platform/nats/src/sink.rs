@@ -61,7 +61,7 @@ impl Nats {
         let config = stream::Config {
             name: settings.stream.clone(),
             description: Some("what happens to the DNS names of Sovereigns".into()),
-            subjects: vec![settings.words.all()],
+            subjects: self.subjects(),
             max_age: settings.max_age,
             max_bytes: if settings.max_bytes == 0 { -1 } else { i64::from(settings.max_bytes) },
             discard: stream::DiscardPolicy::New,
@@ -73,8 +73,8 @@ impl Nats {
         let found = self.context.get_or_create_stream(config).await.map_err(|e| broken(e.to_string()))?;
         let found = &found.cached_info().config;
         let mut wrong = Vec::new();
-        if !found.subjects.contains(&settings.words.all()) {
-            wrong.push(format!("it takes {:?} and not {}", found.subjects, settings.words.all()));
+        for needed in self.subjects().iter().filter(|needed| !found.subjects.contains(needed)) {
+            wrong.push(format!("it takes {:?} and not {needed}", found.subjects));
         }
         if found.no_ack {
             wrong.push("it does not acknowledge".to_owned());
@@ -87,6 +87,12 @@ impl Nats {
         }
         let detail = format!("the stream {} is not as needed: {}", settings.stream, wrong.join("; "));
         Err(Fault::new(Class::Rejected, "nats-stream", detail))
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        let words = &self.settings.words;
+        let of_organizations = self.settings.organizations.then(|| words.all_of_organizations());
+        std::iter::once(words.all()).chain(of_organizations).collect()
     }
 
     /// A bucket is a stream by another name. It is made as one, because servers before 2.10 do not answer what the
@@ -112,13 +118,22 @@ impl Nats {
 
     async fn publish(&self, happened: &Happened) -> Result<(), Fault> {
         let words = &self.settings.words;
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", id(happened));
-        headers.insert("Content-Type", "application/cloudevents+json");
         let body = words.event(happened).to_string();
+        self.store(words.subject(happened), id(happened), body.clone()).await?;
+        if self.settings.organizations {
+            let known_as = format!("{}-org", id(happened));
+            self.store(words.subject_of_owner(happened), known_as, body).await?;
+        }
+        Ok(())
+    }
+
+    async fn store(&self, subject: String, known_as: String, body: String) -> Result<(), Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", known_as);
+        headers.insert("Content-Type", "application/cloudevents+json");
         let failed =
             |error: jetstream::context::PublishError| Fault::transient("nats-publish", error.to_string());
-        let sent = self.context.publish_with_headers(words.subject(happened), headers, body.into());
+        let sent = self.context.publish_with_headers(subject, headers, body.into());
         // The second half is the stream's word that it is stored.
         sent.await.map_err(failed)?.await.map_err(failed)?;
         Ok(())

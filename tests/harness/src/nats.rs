@@ -29,6 +29,15 @@ impl Nats {
         this
     }
 
+    /// Start one with this configuration.
+    pub async fn start_with(config: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("pdm-nats-").tempdir().expect("a directory");
+        std::fs::write(dir.path().join("nats.conf"), config).expect("write nats.conf");
+        let mut this = Self { at: net::port(net::address()), dir, child: None };
+        this.go().await;
+        this
+    }
+
     /// Start it (again).
     pub async fn go(&mut self) {
         let program = ["/usr/sbin/nats-server", "/usr/bin/nats-server"].map(Path::new);
@@ -36,6 +45,10 @@ impl Nats {
         let mut command = guarded(program, false);
         command.args(["-a", &self.at.ip().to_string(), "-p", &self.at.port().to_string(), "-js", "-sd"]);
         command.arg(self.dir.path());
+        let config = self.dir.path().join("nats.conf");
+        if config.exists() {
+            command.arg("-c").arg(config);
+        }
         let child = Child::start("nats-server", command, &self.dir.path().join("log"));
         until_within("nats-server", Duration::from_secs(30), || async {
             assert!(child.alive(), "{}", child.tail());
@@ -56,5 +69,11 @@ impl Nats {
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.at)
+    }
+
+    /// The same with the name and password of a user.
+    #[must_use]
+    pub fn url_of(&self, user: &str) -> String {
+        format!("nats://{user}@{}", self.at)
     }
 }

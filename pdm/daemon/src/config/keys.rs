@@ -346,6 +346,7 @@ keys! {
         "url" Text, must, "", "\"nats://127.0.0.1:4222\"", "nats://HOST:PORT or tls://HOST:PORT, several by commas";
         "environment" Text, must, "", "\"prod\"", "second token of every subject";
         "prefix" Text, may, "\"ws\"", "", "first token of every subject";
+        "organizations" Flag, may, "false", "", "publish each event below a subject of its owner too, for a server that exports it to that owner's account";
         "stream" Text, may, "\"PDM_DNS\"", "", "made when it is missing";
         "bucket" Text, may, "\"dns-state\"", "", "key-value bucket of how every name stands; made when it is missing";
         "max_age" Time, may, "\"30d\"", "", "how long a stream that is made here keeps an event";

@@ -19,6 +19,7 @@ pub struct NatsConfig {
     authorities: Option<PathBuf>,
     certificate: Option<(PathBuf, PathBuf)>,
     words: Words,
+    organizations: bool,
     stream: String,
     bucket: String,
     max_age: Duration,
@@ -46,6 +47,7 @@ impl NatsConfig {
             authorities: self.authorities.clone(),
             certificate: self.certificate.clone(),
             words: self.words.clone(),
+            organizations: self.organizations,
             stream: self.stream.clone(),
             bucket: self.bucket.clone(),
             max_age: self.max_age,
@@ -63,6 +65,7 @@ pub(super) fn read(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Nats
     let (stream, bucket) = (r.get("stream", token), r.get("bucket", token));
     let (max_age, max_bytes) = (r.get("max_age", value::time), r.get("max_bytes", value::count));
     let replicas = r.get("replicas", value::count);
+    let organizations = r.get("organizations", value::flag);
     let spiffe_id = r.get("spiffe_id", super::spiffe::id);
     let user = r.get("user", value::text);
     let password = r.get("password", |v| secret(base)(v)?.live("nats.password", env));
@@ -86,6 +89,7 @@ pub(super) fn read(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<Nats
         authorities,
         certificate: certificate.zip(key),
         words: Words { prefix: prefix?, environment: environment? },
+        organizations: organizations?,
         stream: stream?,
         bucket: bucket?,
         max_age: max_age?,

@@ -152,6 +152,66 @@ async fn an_event_names_the_trace_of_the_request_that_caused_it() {
     }
 }
 
+/// One account for each organization: the server exports to it what is below its owner's subject, and nothing else.
+#[tokio::test]
+async fn an_organization_sees_its_own_events_in_its_own_account() {
+    let export = |owner: &str| format!("{{ stream: \"ws.prod.org.{owner}.>\", accounts: [{}] }}", owner.to_uppercase());
+    let tenant = |owner: &str| {
+        let import = format!(
+            "{{ stream: {{ account: PLATFORM, subject: \"ws.prod.org.{owner}.>\" }}, to: \"mine.>\" }}"
+        );
+        format!(
+            "{} {{ users: [{{ user: {owner}, password: secret }}], imports: [{import}] }}\n",
+            owner.to_uppercase()
+        )
+    };
+    let config = format!(
+        "accounts {{\nPLATFORM {{ jetstream: enabled, users: [{{ user: pdm, password: hush }}], exports: [{}, {}] }}\n{}{}}}\n",
+        export("acme"),
+        export("zenith"),
+        tenant("acme"),
+        tenant("zenith")
+    );
+    let nats = Nats::start_with(&config).await;
+    let listen = async |owner: &str| {
+        let client = async_nats::connect(nats.url_of(&format!("{owner}:secret"))).await.unwrap();
+        let subscription = client.subscribe("mine.>").await.unwrap();
+        client.flush().await.unwrap();
+        (client, subscription)
+    };
+    let (_acme, mut acme) = listen("acme").await;
+    let (_zenith, mut zenith) = listen("zenith").await;
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "wrong\n").unwrap();
+    let section = format!(
+        "[nats]\nurl = \"{}\"\nenvironment = \"prod\"\norganizations = true\nuser = \"pdm\"\npassword = \"file:{}\"\n",
+        nats.url(),
+        password.display()
+    );
+    let world = Plan::new(StoreKind::Sqlite).section(&section).start().await;
+    for owner in ["acme", "zenith"] {
+        let _ = world.api_for(owner).await.reserve(&format!("of-{owner}")).await;
+    }
+    // The password was wrong so far; the next try reads the file again.
+    std::fs::write(&password, "hush\n").unwrap();
+    for (owner, seen) in [("acme", &mut acme), ("zenith", &mut zenith)] {
+        let next = tokio::time::timeout(Duration::from_secs(60), seen.next());
+        let message = next.await.expect("an event").unwrap();
+        let event: Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_eq!(event["subject"], format!("of-{owner}.omani.works"), "{event}");
+        assert_eq!(message.subject.as_str(), format!("mine.dns.reserved.of-{owner}.omani.works"));
+    }
+    // Nothing of the other comes behind.
+    until("nothing to wait", || async {
+        let count = waiting(&world).await;
+        if count == 0.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    let later = tokio::time::timeout(Duration::from_millis(500), acme.next()).await;
+    assert!(later.is_err(), "{later:?}");
+}
+
 #[tokio::test]
 async fn a_full_stream_and_a_slow_reader_lose_nothing() {
     let nats = Nats::start().await;
