@@ -25,7 +25,8 @@ pub fn text(older: &str, exemplars: &[(String, Vec<Exemplar>)]) -> String {
             out.push_str("# ");
             out.push_str(&family(comment));
         } else if let Some((series, bound)) = bucket(line) {
-            let lower = below.filter(|(known, _)| *known == series).map_or(f64::NEG_INFINITY, |(_, bound)| bound);
+            let lower =
+                below.filter(|(known, _)| *known == series).map_or(f64::NEG_INFINITY, |(_, bound)| bound);
             below = Some((series, bound));
             out.push_str(line);
             let known = exemplars.iter().find(|(name, _)| name == series).map(|(_, all)| all.as_slice());
@@ -45,7 +46,8 @@ pub fn text(older: &str, exemplars: &[(String, Vec<Exemplar>)]) -> String {
 /// `TYPE pdm_x_total counter` and its `HELP`, without the ending of a counter.
 fn family(comment: &str) -> String {
     let mut words = comment.splitn(3, ' ');
-    let (kind, name, rest) = (words.next().unwrap_or_default(), words.next(), words.next().unwrap_or_default());
+    let (kind, name, rest) =
+        (words.next().unwrap_or_default(), words.next(), words.next().unwrap_or_default());
     match name.and_then(|name| name.strip_suffix("_total")) {
         Some(name) => format!("{kind} {name} {rest}"),
         None => comment.to_owned(),

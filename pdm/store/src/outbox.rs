@@ -58,10 +58,8 @@ pub(crate) async fn put_down(
 /// Say which trace the changes of the running transaction belong to; the empty text for none.
 pub(crate) async fn name_trace(session: &mut Session, trace: &str) -> Result<(), Trouble> {
     // On SQLite there is one writer, and a row of `meta` is as good as a variable; on PostgreSQL it would be a lock.
-    let set = session.pick(
-        "UPDATE meta SET value = $1 WHERE key = 'trace'",
-        "SELECT set_config('pdm.trace', $1, true)",
-    );
+    let set = session
+        .pick("UPDATE meta SET value = $1 WHERE key = 'trace'", "SELECT set_config('pdm.trace', $1, true)");
     sqlx::query(set).bind(trace.to_owned()).execute(&mut session.conn).await?;
     Ok(())
 }

@@ -144,7 +144,8 @@ async fn an_event_names_the_trace_of_the_request_that_caused_it() {
         let js = context(&nats).await;
         let events = until_told(&js, &["traced", "untraced"], "reserved").await;
         let of = |label: &str| {
-            let (_, event) = events.iter().find(|(_, e)| e["subject"] == format!("{label}.omani.works")).unwrap();
+            let (_, event) =
+                events.iter().find(|(_, e)| e["subject"] == format!("{label}.omani.works")).unwrap();
             event["traceparent"].as_str().unwrap_or_default().to_owned()
         };
         assert!(of("traced").starts_with(&format!("00-{trace}-")), "{events:?}");
@@ -155,7 +156,9 @@ async fn an_event_names_the_trace_of_the_request_that_caused_it() {
 /// One account for each organization: the server exports to it what is below its owner's subject, and nothing else.
 #[tokio::test]
 async fn an_organization_sees_its_own_events_in_its_own_account() {
-    let export = |owner: &str| format!("{{ stream: \"ws.prod.org.{owner}.>\", accounts: [{}] }}", owner.to_uppercase());
+    let export = |owner: &str| {
+        format!("{{ stream: \"ws.prod.org.{owner}.>\", accounts: [{}] }}", owner.to_uppercase())
+    };
     let tenant = |owner: &str| {
         let import = format!(
             "{{ stream: {{ account: PLATFORM, subject: \"ws.prod.org.{owner}.>\" }}, to: \"mine.>\" }}"

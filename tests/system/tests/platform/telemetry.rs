@@ -154,7 +154,9 @@ async fn a_real_prometheus_keeps_the_exemplars_of_requests_and_steps() {
     let _ = traced.commit("omantel", &token, "192.0.2.1").await;
     world.api().await_phase("omantel", "active").await;
     let prometheus = Api::new(&format!("http://{listen}"));
-    for (metric, label) in [("pdm_http_request_seconds_bucket", "/v1/commit"), ("pdm_step_seconds_bucket", "ensure-zone")] {
+    for (metric, label) in
+        [("pdm_http_request_seconds_bucket", "/v1/commit"), ("pdm_step_seconds_bucket", "ensure-zone")]
+    {
         until(&format!("exemplars of {metric}"), || async {
             let path = format!("/api/v1/query_exemplars?query={metric}&start=1000000000&end=9000000000");
             let answer = prometheus.try_get(&path).await?;
