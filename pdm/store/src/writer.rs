@@ -42,7 +42,7 @@ struct Post<J: Job> {
 impl<J: Job> Posted for Post<J> {
     async fn run(&mut self, session: &mut Session) -> bool {
         // A decision that panics must not take the writer, and with it the store, along.
-        let ran = AssertUnwindSafe(self.traced(session)).catch_unwind().await;
+        let ran = AssertUnwindSafe(traced(&self.job, self.trace.as_deref(), session)).catch_unwind().await;
         let out =
             ran.unwrap_or_else(|_| Err(Fault::new(Class::Bug, "internal", "a decision panicked").into()));
         let good = out.is_ok();
@@ -62,14 +62,13 @@ impl<J: Job> Posted for Post<J> {
     }
 }
 
-impl<J: Job> Post<J> {
-    async fn traced(&self, session: &mut Session) -> Result<J::Out, Trouble> {
-        let Some(trace) = &self.trace else { return self.job.run(session).await };
-        outbox::name_trace(session, trace).await?;
-        let out = self.job.run(session).await?;
-        outbox::name_trace(session, "").await?;
-        Ok(out)
-    }
+/// Run a job whose changes are told with the trace that it belongs to.
+async fn traced<J: Job>(job: &J, trace: Option<&str>, session: &mut Session) -> Result<J::Out, Trouble> {
+    let Some(trace) = trace else { return job.run(session).await };
+    outbox::name_trace(session, trace).await?;
+    let out = job.run(session).await?;
+    outbox::name_trace(session, "").await?;
+    Ok(out)
 }
 
 /// The way to the writer task.
