@@ -180,6 +180,7 @@ macro_rules! server {
                     order_and_case_do_not_matter ns_replaced_and_nothing_else ds_comes_changes_and_goes
                     taken_back two_at_once_write_once what_cannot_be_is_refused_first
             }
+            crate::suite::each! { $start; leaks: secrets_stay_in }
 
             #[tokio::test]
             async fn ns_and_ds_are_one_write() {

@@ -94,7 +94,7 @@ impl Daemon {
             probe: probe(config, &servers),
             walk: walker.clone(),
             gather: walker,
-            registrars: registrars(config)?,
+            registrars: registrars(config, points.as_ref())?,
             auditor,
             audits,
             lease: lease.clone(),
@@ -354,7 +354,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
 ///
 /// # Errors
 /// A base address that cannot be used, or one of a registrar that nobody knows.
-fn registrars(config: &Config) -> Result<BTreeMap<String, Arc<dyn Registrar>>, Failure> {
+fn registrars(config: &Config, points: Option<&Arc<Points>>) -> Result<BTreeMap<String, Arc<dyn Registrar>>, Failure> {
     let known = |id: &String| pdm_adapters::REGISTRARS.iter().any(|entry| entry.id == id);
     if let Some(unknown) = config.registrars.keys().find(|id| !known(id)) {
         return Err(Failure::Refused(format!("registrars.{unknown}: there is no such registrar")));
@@ -364,7 +364,9 @@ fn registrars(config: &Config) -> Result<BTreeMap<String, Arc<dyn Registrar>>, F
         let base = config.registrars.get(entry.id).cloned();
         let allowed = config.dns.parent_allow.clone();
         let options = pdm_adapters::Options { base, allowed, ..pdm_adapters::Options::default() };
-        Ok((entry.id.to_owned(), (entry.make)(&http, &options)?))
+        let made = (entry.make)(&http, &options)?;
+        let made = points.map_or(made.clone(), |points| Crash::<dyn Registrar>::new(made, points.clone()));
+        Ok((entry.id.to_owned(), made))
     };
     pdm_adapters::REGISTRARS.iter().map(make).collect()
 }

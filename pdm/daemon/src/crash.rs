@@ -19,6 +19,10 @@ use pdm_model::{
     Timestamp, ZoneName,
 };
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
+use pdm_ports::registrar::{
+    self as registrars, Applied, Capability, Credential, CredentialField, CurrentState, Passport, Place,
+    Registrar, TaskId, TaskStatus,
+};
 use pdm_ports::store::{
     Checkpoint, Count, Decided, Decision, Filter, Freeze, Held, Lease, Queue, Remembered, SealedCredential,
     StoredEvent, Wanted,
@@ -88,7 +92,8 @@ fn parse(text: &str) -> Result<(String, u64), String> {
 }
 
 /// Every call that has points, by port.
-pub const CALLS: [&[&str]; 5] = [store::CALLS, lease::CALLS, zones::CALLS, parent::CALLS, &[PREPARE]];
+pub const CALLS: [&[&str]; 6] =
+    [store::CALLS, lease::CALLS, zones::CALLS, parent::CALLS, registrar::CALLS, &[PREPARE]];
 
 /// Making or taking over a pool zone: several calls to PowerDNS that pass no port.
 pub const PREPARE: &str = "pools.prepare";
@@ -106,9 +111,9 @@ impl<T: ?Sized> Crash<T> {
     }
 }
 
-/// `point` calls are traced, `plain` ones (reads of the store) are passed through.
+/// `point` calls are traced, `plain` ones (reads of the store) are passed through, `say` ones tell what never changes.
 macro_rules! port {
-    ($module:ident $port:path { $($kind:ident $name:ident($($arg:ident: $ty:ty),*) -> $answer:ty;)* }) => {
+    ($module:ident $port:path { $(say $told:ident() -> $what:ty;)* $($kind:ident $name:ident($($arg:ident: $ty:ty),*) -> $answer:ty;)* }) => {
         mod $module {
             use super::*;
 
@@ -117,6 +122,9 @@ macro_rules! port {
 
             #[async_trait]
             impl $port for Crash<dyn $port> {
+                $(fn $told(&self) -> $what {
+                    self.inner.$told()
+                })*
                 $(async fn $name(&self, $($arg: $ty),*) -> $answer {
                     let call = name!($kind $module $name);
                     if !call.is_empty() {
@@ -212,6 +220,18 @@ port! { parent ParentSide {
     point pool_ds(pool: &ZoneName) -> Answer<BTreeSet<DsRecord>>;
 } }
 
+port! { registrar Registrar {
+    say id() -> &'static str;
+    say name() -> &'static str;
+    say capability() -> &'static Capability;
+    say credential_fields() -> &'static [CredentialField];
+    say recipe() -> &'static str;
+    point validate(domain: &ZoneName, credential: &Credential) -> Answer<Passport>;
+    point read(place: &Place, credential: &Credential) -> Answer<CurrentState>;
+    point apply(change: &registrars::Change, credential: &Credential) -> Answer<Applied>;
+    point task(place: &Place, task: &TaskId, credential: &Credential) -> Answer<TaskStatus>;
+} }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +247,8 @@ mod tests {
         assert_eq!(zones::CALLS.len(), methods(zone, "ZoneBackend"));
         assert_eq!(super::parent::CALLS.len(), methods(parent, "ParentSide"));
         assert_eq!(lease::CALLS.len(), methods(parent, "ZoneLease"));
+        let vendors = include_str!("../../ports/src/registrar.rs");
+        assert_eq!(super::registrar::CALLS.len(), methods(vendors, "Registrar"));
         // The reads that have none, by name: whoever adds a method decides here.
         let reads = "now holder allocation allocations operation open_operations events counts queue audit_log freezes mark claims credential \
                      credentials carried";

@@ -100,13 +100,17 @@ pub enum StepKind {
     AwaitDelegationGone,
     /// The zone out.
     RemoveZone,
+    /// The DS that stood there before goes back, if its servers still sign with its key.
+    RestoreDelegationDs,
+    /// Every parent server answers it.
+    AwaitRestoredDs,
     /// The registrar's credential is forgotten.
     ForgetCredential,
 }
 
 impl StepKind {
     /// All steps.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::WithdrawStaleDs,
         Self::EnsureZone,
         Self::EnsureParentNs,
@@ -132,6 +136,8 @@ impl StepKind {
         Self::ReturnDelegation,
         Self::AwaitDelegationGone,
         Self::RemoveZone,
+        Self::RestoreDelegationDs,
+        Self::AwaitRestoredDs,
         Self::ForgetCredential,
     ];
 
@@ -164,6 +170,8 @@ impl StepKind {
             Self::ReturnDelegation => "return-delegation",
             Self::AwaitDelegationGone => "await-delegation-gone",
             Self::RemoveZone => "remove-zone",
+            Self::RestoreDelegationDs => "restore-delegation-ds",
+            Self::AwaitRestoredDs => "await-restored-ds",
             Self::ForgetCredential => "forget-credential",
         }
     }
@@ -203,6 +211,10 @@ impl StepKind {
             Self::ReturnDelegation => "write the NS set that was there before, or take NS out",
             Self::AwaitDelegationGone => "wait until no parent server delegates here and no cache asks here",
             Self::RemoveZone => "take the zone out",
+            Self::RestoreDelegationDs => {
+                "put the DS that stood there before back, if its servers still sign with its key"
+            }
+            Self::AwaitRestoredDs => "wait until every parent server answers the DS from before",
             Self::ForgetCredential => "delete the registrar's credential",
         }
     }
@@ -261,6 +273,8 @@ fn plan_under_foreign_parent(kind: OperationKind) -> &'static [StepKind] {
             StepKind::ReturnDelegation,
             StepKind::AwaitDelegationGone,
             StepKind::RemoveZone,
+            StepKind::RestoreDelegationDs,
+            StepKind::AwaitRestoredDs,
             StepKind::ForgetCredential,
         ],
     }
@@ -445,7 +459,8 @@ mod tests {
         }
         let release = OperationKind::Release;
         before(release, &[S::WithdrawDelegationDs, S::AwaitDelegationDsGone, S::ReturnDelegation]);
-        before(release, &[S::ReturnDelegation, S::AwaitDelegationGone, S::RemoveZone, S::ForgetCredential]);
+        before(release, &[S::ReturnDelegation, S::AwaitDelegationGone, S::RemoveZone, S::RestoreDelegationDs]);
+        before(release, &[S::RestoreDelegationDs, S::AwaitRestoredDs, S::ForgetCredential]);
     }
 
     #[test]

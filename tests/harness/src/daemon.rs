@@ -72,13 +72,15 @@ impl Daemon {
 
     /// Set a variable for the next start.
     pub fn env(&mut self, name: &str, value: &str) {
-        self.unset(name);
+        let _ = self.unset(name);
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Do not set a variable at the next start.
-    pub fn unset(&mut self, name: &str) {
+    /// Do not set a variable at the next start; true when it was set.
+    pub fn unset(&mut self, name: &str) -> bool {
+        let before = self.env.len();
         self.env.retain(|(n, _)| n != name);
+        self.env.len() < before
     }
 
     /// Start it and wait until the process answers `/healthz`.

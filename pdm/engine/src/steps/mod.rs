@@ -48,6 +48,8 @@ pub(crate) async fn run(step: StepKind, work: &mut Work) -> Result<Outcome, Faul
         StepKind::ReturnDelegation => foreign::back::return_delegation(work).await,
         StepKind::AwaitDelegationGone => foreign::back::gone(work).await,
         StepKind::RemoveZone => foreign::back::remove_zone(work).await,
+        StepKind::RestoreDelegationDs => foreign::restore::restore(work).await,
+        StepKind::AwaitRestoredDs => foreign::restore::visible(work).await,
         StepKind::ForgetCredential => foreign::back::forget_credential(work).await,
     }
 }

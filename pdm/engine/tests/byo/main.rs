@@ -89,8 +89,41 @@ async fn a_person_moves_a_signed_domain_and_takes_it_back() {
     world.net.with(|held| held.old_answers = true);
     world.net.set_ns(theirs());
     world.hurry(&release).await;
+    // What stood there before goes back last, as long as those servers sign with its key.
+    world.until_waits("add-ds").await;
+    let seen = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+    let instruction = seen.observed.foreign.unwrap().instruction.unwrap();
+    assert_eq!((instruction.ds, instruction.dnskey), (vec![ds(OLD_KEY)], vec!["257 3 13 CCCC".to_owned()]));
+    world.net.set_ds(BTreeSet::from([ds(OLD_KEY)]));
+    world.hurry(&release).await;
     world.until_phase(Phase::Quarantined).await;
-    assert_eq!(story(&world), ["zone", "ds ", "ns ours", "ds 1038", "ds ", "ns theirs", "zone removed"]);
+    let there = ["zone", "ds ", "ns ours", "ds 1038"];
+    let old = format!("ds {}", ds(OLD_KEY).key_tag);
+    let back = ["ds ", "ns theirs", "zone removed", &old];
+    assert_eq!(story(&world), [there.as_slice(), &back].concat());
+    // Should it come back, nothing of this is taken for what stood there then.
+    let seen = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+    assert_eq!(seen.observed.foreign.unwrap().previous, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ds_whose_key_is_gone_stays_out_and_one_that_was_never_touched_stays_in() {
+    let world = World::new(true, &[1]).await;
+    world.bring(Mode::ByoApi, Some(registrar("full", SECRET))).await;
+    world.until_phase(Phase::Active).await;
+    world.net.with(|held| held.old_signed = false);
+    world.engine.release(&admin(), "acme.example", None).await.unwrap();
+    world.until_phase(Phase::Quarantined).await;
+    assert_eq!(story(&world)[4..], ["ds ", "ns theirs", "zone removed"]);
+
+    // Undone before anybody acted: what stood there is left alone.
+    let world = World::new(true, &[]).await;
+    world.bring(Mode::ByoManual, None).await;
+    world.until_waits("remove-ds").await;
+    world.engine.release(&admin(), "acme.example", None).await.unwrap();
+    world.until_phase(Phase::Quarantined).await;
+    assert_eq!(story(&world), ["zone", "zone removed"]);
+    assert_eq!(world.net.with(|held| held.ds.clone()), BTreeSet::from([ds(OLD_KEY)]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +136,8 @@ async fn an_api_moves_it_without_a_person_and_a_lost_reply_costs_nothing() {
     assert_eq!(world.net.with(|held| held.writes), 3);
     world.engine.release(&admin(), "acme.example", None).await.unwrap();
     world.until_phase(Phase::Quarantined).await;
-    assert_eq!(story(&world)[4..], ["ds ", "ns theirs", "zone removed"]);
+    let old = format!("ds {}", ds(OLD_KEY).key_tag);
+    assert_eq!(story(&world)[4..], ["ds ", "ns theirs", "zone removed", &old]);
     // What is no longer needed is gone, and it never was readable.
     assert_eq!(world.store.credentials().await.unwrap(), []);
     for file in std::fs::read_dir(world.dir.path()).unwrap() {

@@ -44,11 +44,9 @@ pub fn name(text: &str) -> ZoneName {
 }
 
 pub fn ds(tag: u16) -> DsRecord {
-    if tag == OUR_KEY {
-        let key = pdm_dnssec::Dnskey::parse(OUR_DNSKEY).unwrap();
-        return key.ds(&pdm_dnssec::Name::from(&name("acme.example")), pdm_dnssec::DsDigest::Sha256);
-    }
-    format!("{tag} 13 2 {}", "ab".repeat(32)).parse().unwrap()
+    let key = if tag == OUR_KEY { OUR_DNSKEY } else { OLD_DNSKEY };
+    let key = pdm_dnssec::Dnskey::parse(key).unwrap();
+    key.ds(&pdm_dnssec::Name::from(&name("acme.example")), pdm_dnssec::DsDigest::Sha256)
 }
 
 pub fn ours() -> BTreeSet<ZoneName> {
@@ -62,6 +60,7 @@ pub fn theirs() -> BTreeSet<ZoneName> {
 pub const OUR_KEY: u16 = 1;
 const OUR_DNSKEY: &str = "257 3 13 AAAA";
 pub const OLD_KEY: u16 = 2;
+const OLD_DNSKEY: &str = "257 3 13 CCCC";
 const TTL: Ttl = Ttl::new(1);
 
 /// What the servers hold.
@@ -159,8 +158,12 @@ impl DelegationWalk for Net {
 
     async fn rrset(&self, owner: &str, rtype: &RecordType, servers: &[Server]) -> Vec<RRsetAnswer> {
         let challenge = owner.starts_with("_pdm-challenge.") && *rtype == RecordType::Txt;
-        let texts =
-            self.with(|held| if challenge { held.txt.clone() } else { BTreeSet::from(["x".to_owned()]) });
+        let texts = self.with(|held| match rtype {
+            RecordType::Txt if challenge => held.txt.clone(),
+            RecordType::Dnskey if held.old_signed => BTreeSet::from([OLD_DNSKEY.to_owned()]),
+            RecordType::Dnskey => BTreeSet::new(),
+            _ => BTreeSet::from(["x".to_owned()]),
+        });
         let one = |s: &Server| RRsetAnswer {
             server: s.clone(),
             contents: Some((texts.clone(), TTL)),

@@ -85,6 +85,8 @@ const DNSSEC: &[StepKind] = &[
     StepKind::AwaitDsGone,
     StepKind::WithdrawDelegationDs,
     StepKind::AwaitDelegationDsGone,
+    StepKind::RestoreDelegationDs,
+    StepKind::AwaitRestoredDs,
 ];
 
 /// All seven.

@@ -19,7 +19,7 @@ fn our_names(work: &Work) -> BTreeSet<ZoneName> {
 /// NS as it was. It is enough that no parent server delegates here: wherever else a person led the name is theirs.
 pub(in crate::steps) async fn return_delegation(work: &mut Work) -> Result<Outcome, Fault> {
     let step = StepKind::ReturnDelegation;
-    let to = before(work);
+    let to = before(work).await?.to;
     let seen = look(work, &to).await?;
     let names = our_names(work);
     let here = seen.ns_sets().filter(|(set, _)| !set.is_disjoint(&names)).count();
@@ -91,7 +91,7 @@ pub(in crate::steps) async fn gone(work: &mut Work) -> Result<Outcome, Fault> {
 }
 
 async fn nobody_asks(work: &mut Work) -> Result<Result<(), pdm_model::handover::Unsafe>, Fault> {
-    let to = before(work);
+    let to = before(work).await?.to;
     let seen = look(work, &to).await?;
     let names = our_names(work);
     Ok(may(work, &Write::RemoveZone(names), &seen, &to))
@@ -131,6 +131,12 @@ pub(in crate::steps) async fn remove_zone(work: &mut Work) -> Result<Outcome, Fa
 pub(in crate::steps) async fn forget_credential(work: &mut Work) -> Result<Outcome, Fault> {
     work.engine.vault.forget(&work.allocation.id).await?;
     work.engine.parts.store.forget_credential(&work.allocation.id).await?;
+    // Should the name come back, what stands at the parent then is what it goes back to.
+    let foreign = state(work);
+    foreign.previous = None;
+    foreign.plan = None;
+    foreign.memory.wrote_ns = None;
+    foreign.memory.wrote_ds = None;
     Ok(Outcome::Done {
         evidence: json!({ "credential": "forgotten" }),
         event: Some(Event::Removed),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use pdm_model::handover::{Operator, Write, matches_key};
-use pdm_model::{StepKind, Ttl, Who};
+use pdm_model::handover::{Look, Operator, Write, matches_key};
+use pdm_model::{DsRecord, StepKind, Ttl, Who};
 use pdm_ports::Fault;
 use serde_json::json;
 
@@ -15,23 +15,41 @@ use crate::reconcile::drive::{Outcome, Work};
 /// The DS of the servers before goes out, while they still answer.
 pub(in crate::steps) async fn withdraw_foreign(work: &mut Work) -> Result<Outcome, Fault> {
     let to = ours(work);
-    withdraw(work, StepKind::WithdrawForeignDs, &to).await
+    let seen = look(work, &to).await?;
+    let (with, all) = seen.with_ns(&to.ns);
+    // Where NS leads here already, our DS takes the place of whatever stands there.
+    let settled = with == all && !to.ds.is_empty();
+    withdraw(work, StepKind::WithdrawForeignDs, &seen, &to, |_| settled).await
 }
 
 /// Every DS that the destination of a release does not match goes out.
 pub(in crate::steps) async fn withdraw_all(work: &mut Work) -> Result<Outcome, Fault> {
-    let to = before(work);
-    withdraw(work, StepKind::WithdrawDelegationDs, &to).await
+    let to = before(work).await?.to;
+    let seen = look(work, &to).await?;
+    let returned = returned(&seen, &to);
+    let recorded = super::state(work).previous.as_ref().map(|p| p.ds.clone()).unwrap_or_default();
+    // What stood there before us stays with the servers that it stood for, whatever they answer now.
+    withdraw(work, StepKind::WithdrawDelegationDs, &seen, &to, |ds| returned && recorded.contains(ds)).await
 }
 
-async fn withdraw(work: &mut Work, step: StepKind, to: &Operator) -> Result<Outcome, Fault> {
-    let seen = look(work, to).await?;
+/// Every parent server delegates to the servers from before.
+fn returned(seen: &Look, to: &Operator) -> bool {
     let (with, all) = seen.with_ns(&to.ns);
-    let settled = with == all && !to.ds.is_empty();
+    with == all && all > 0 && !to.ns.is_empty()
+}
+
+async fn withdraw(
+    work: &mut Work,
+    step: StepKind,
+    seen: &Look,
+    to: &Operator,
+    stays: impl Fn(&DsRecord) -> bool + Send,
+) -> Result<Outcome, Fault> {
+    let all = seen.parents.len();
     let foreign: BTreeSet<_> = seen
         .ds_records()
         .map(|(ds, _)| ds.clone())
-        .filter(|ds| !settled && !matches_key(ds, &to.ds))
+        .filter(|ds| !stays(ds) && !matches_key(ds, &to.ds))
         .collect();
     let answered = seen.parents.iter().filter(|p| p.ds.is_some()).count();
     // What we asked for and nobody shows yet may still come; taking it out again has the last word.
@@ -57,24 +75,26 @@ async fn withdraw(work: &mut Work, step: StepKind, to: &Operator) -> Result<Outc
 /// No cache holds the DS of the servers before.
 pub(in crate::steps) async fn foreign_gone(work: &mut Work) -> Result<Outcome, Fault> {
     let to = ours(work);
-    gone(work, StepKind::AwaitForeignDsGone, &to).await
+    let seen = look(work, &to).await?;
+    Ok(gone(work, StepKind::AwaitForeignDsGone, &seen, &to))
 }
 
 /// No cache holds a DS that the destination of a release does not match.
 pub(in crate::steps) async fn all_gone(work: &mut Work) -> Result<Outcome, Fault> {
-    let to = Operator::default();
-    gone(work, StepKind::AwaitDelegationDsGone, &to).await
+    let to = before(work).await?.to;
+    let seen = look(work, &to).await?;
+    // Whether those servers answer is asked when NS changes.
+    let to = if returned(&seen, &to) { to } else { Operator { ns: BTreeSet::new(), ..to } };
+    Ok(gone(work, StepKind::AwaitDelegationDsGone, &seen, &to))
 }
 
-async fn gone(work: &mut Work, step: StepKind, to: &Operator) -> Result<Outcome, Fault> {
-    let seen = look(work, to).await?;
-    let (with, all) = seen.with_ns(&to.ns);
-    if with == all && all > 0 && !to.ns.is_empty() {
-        return Ok(Outcome::Nothing);
+fn gone(work: &mut Work, step: StepKind, seen: &Look, to: &Operator) -> Outcome {
+    if returned(seen, to) {
+        return Outcome::Nothing;
     }
-    match may(work, &Write::ChangeNs, &seen, to) {
-        Ok(()) => Ok(done(json!({ "memory": super::state(work).memory.ds }))),
-        Err(why) => Ok(not_yet(work, step, why)),
+    match may(work, &Write::ChangeNs, seen, to) {
+        Ok(()) => done(json!({ "memory": super::state(work).memory.ds })),
+        Err(why) => not_yet(work, step, why),
     }
 }
 

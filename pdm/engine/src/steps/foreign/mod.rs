@@ -8,6 +8,7 @@ pub(super) mod back;
 pub(crate) mod carry;
 pub(super) mod ds;
 pub(super) mod ns;
+pub(super) mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use pdm_ports::{Class, Fault, Server};
 use serde_json::json;
 
 use super::called;
+use restore::before;
 use crate::editor::{Ask, Editor, place};
 use crate::reconcile::drive::{Outcome, Work};
 
@@ -39,13 +41,6 @@ fn ours(work: &Work) -> Operator {
         ds: work.allocation.observed.ds.iter().cloned().collect(),
         lenient: false,
     }
-}
-
-/// Where the delegation goes on release: to what it was before, or out.
-fn before(work: &Work) -> Operator {
-    let previous = work.allocation.observed.foreign.as_ref().and_then(|f| f.previous.as_ref());
-    let ns = previous.map(|p| p.ns.0.clone()).unwrap_or_default();
-    Operator { ns, ds: BTreeSet::new(), lenient: true }
 }
 
 fn state(work: &mut Work) -> &mut ForeignParent {

@@ -1,0 +1,117 @@
+//! A person edits the parent, as the instructions say.
+
+use std::time::Duration;
+
+use pdm_harness::until_within;
+use pdm_lab::{ACME, Outcome};
+use serde_json::json;
+
+use crate::scene::{ADDRESS, Move, PATIENCE, QUESTIONS, lab};
+
+async fn commit(moving: &mut Move) {
+    let body = json!({"mode": "byo-manual", "domain": ACME, "owner": "acme"});
+    let reserved = moving.api.post("/v1/reserve", &body).await.expect(&[201]);
+    let unproved = json!({"fqdn": ACME, "reservationToken": reserved.text_at("/reservationToken"),
+        "loadBalancers": [{"ipv4": ADDRESS}]});
+    let refused = moving.api.post("/v1/commit", &unproved).await.expect(&[409]);
+    assert_eq!(refused.code(), "ownership-unproved");
+    let body = moving.claim("byo-manual").await;
+    moving.ask("/v1/commit", &body).await;
+    moving.say("commit is accepted");
+}
+
+async fn there_and_back(kill_at_each_step: bool) {
+    let mut moving = Move::start(lab().await, "").await;
+    let before = moving.lab.registry.delegation(ACME).await;
+    moving.lab.old.allow_transfer(ACME, true).await;
+    moving.say(
+        "acme.com is signed and served by the old operator; unbound asks for all its names once a second",
+    );
+    let watcher = moving.lab.watcher(&QUESTIONS, Duration::from_secs(1));
+    watcher.rounds(1).await;
+    commit(&mut moving).await;
+    moving.follow("active", kill_at_each_step).await;
+    let mut names: Vec<String> = moving.lab.ours.names().iter().map(|n| format!("{n}.")).collect();
+    names.sort();
+    let (ns, ds) = moving.lab.registry.delegation(ACME).await;
+    assert_eq!((ns, ds), (names, moving.lab.ours.ds(ACME).await));
+    let console = moving.lab.cold().ask_cold("console.acme.com", "A").await;
+    assert_eq!((console.records(), console.authentic()), (vec![ADDRESS], true));
+    let shown = moving.api.get(&format!("/v1/allocations/{ACME}/carry-over")).await.expect(&[200]).body;
+    assert_eq!((&shown["source"], &shown["complete"]), (&json!("transfer"), &json!(true)), "{shown:#}");
+    let kept: Vec<_> = shown["conflicts"].as_array().unwrap().iter().map(|c| c["owner"].clone()).collect();
+    assert_eq!(kept, [json!("acme.com."), json!("api.acme.com.")]);
+    watcher.rounds(3).await;
+    watcher.report().must_be_unbroken();
+    moving.say(&format!("{} answers so far, not one lost", watcher.report().asked()));
+
+    let _ = moving.api.post("/v1/release", &json!({"fqdn": ACME})).await.expect(&[200, 202]);
+    moving.say("release is accepted");
+    moving.follow("quarantined", kill_at_each_step).await;
+    assert_eq!(moving.lab.registry.delegation(ACME).await, before, "NS and DS are what they were");
+    let mx = moving.lab.cold().ask_cold("acme.com", "MX").await;
+    assert_eq!((mx.records().len(), mx.authentic()), (2, true), "{mx}");
+    watcher.rounds(3).await;
+    let report = watcher.stop();
+    println!("{report}");
+    report.must_be_unbroken();
+    assert!(report.of("acme.com MX").seen.iter().all(|s| s.outcome.records().len() == 2), "{report}");
+    moving.say(&format!("{} answers, not one SERVFAIL, not one lost", report.asked()));
+}
+
+#[tokio::test]
+async fn a_signed_domain_moves_to_us_and_back_and_nobody_loses_an_answer() {
+    there_and_back(false).await;
+}
+
+#[tokio::test]
+async fn the_same_with_the_daemon_killed_at_every_step() {
+    there_and_back(true).await;
+}
+
+#[tokio::test]
+async fn without_the_records_the_nameservers_do_not_move() {
+    let mut moving = Move::start(lab().await, "").await;
+    // No transfer; the zone has a name that nobody would ask for.
+    moving.lab.old.edit(ACME, "nobody-guesses-this", "TXT", &["\"precious\""]).await;
+    commit(&mut moving).await;
+    let locked = async |reason: &str| {
+        until_within(&format!("the wait {reason}"), PATIENCE, || async {
+            let shown = moving.look().await?;
+            let steps = shown["operation"]["steps"].as_array().cloned().unwrap_or_default();
+            let waits =
+                steps.iter().any(|s| s["kind"] == "await-carry-over" && s.to_string().contains(reason));
+            if waits { Ok(()) } else { Err(format!("{shown:#}")) }
+        })
+        .await;
+    };
+    locked("carry-over-incomplete").await;
+    let (ns, _) = moving.lab.registry.delegation(ACME).await;
+    assert!(ns.iter().all(|n| n.ends_with("old-dns.net.")));
+    let path = format!("/v1/allocations/{ACME}/carry-over");
+    let refused = moving.api.post(&path, &json!({"zoneFile": "$INCLUDE /etc/passwd\n"})).await.expect(&[422]);
+    assert_eq!(refused.code(), "zone-file-malformed");
+    // An upload that says something else than the old servers is locked, until that name may differ.
+    let file = "@ MX 10 elsewhere.example.\nnobody-guesses-this TXT \"precious\"\n";
+    let shown = moving.api.post(&path, &json!({"zoneFile": file})).await.expect(&[200]).body;
+    assert_eq!(
+        (&shown["source"], shown["locked"].as_array().unwrap().len()),
+        (&json!("upload"), 2),
+        "{shown:#}"
+    );
+    locked("carry-over-locked").await;
+    let body = json!({"names": ["@"]});
+    let _ = moving.api.post(&format!("{path}/waive"), &body).await.expect(&[200]);
+    until_within("the instruction to move", PATIENCE, || async {
+        let shown = moving.look().await?;
+        // The old operator's DS has to go first.
+        let action = &shown["brought"]["instruction"]["action"];
+        if action == "remove-ds" { Ok(()) } else { Err(format!("{shown:#}")) }
+    })
+    .await;
+    let ours = moving.lab.address_of("ns1.openova.io");
+    let mx = pdm_lab::ask(ours, ACME, "MX", Duration::from_secs(5)).await;
+    assert_eq!(mx.records(), ["10 elsewhere.example."]);
+    let texts = pdm_lab::ask(ours, ACME, "TXT", Duration::from_secs(5)).await;
+    assert_eq!(texts, Outcome::NoData, "what the survey had found went out with it");
+}
