@@ -105,11 +105,14 @@ CREATE TRIGGER audit_checkpoints_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE
     FOR EACH STATEMENT EXECUTE FUNCTION audit_log_insert_only();
 
 -- What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
--- forget to; only while somebody wants to tell it (`outbox` in meta).
-INSERT INTO meta (key, value) VALUES ('outbox', 'off');
+-- forget to; once for everybody who is told, so that nobody waits for another.
+CREATE TABLE outbox_sinks (
+    sink TEXT COLLATE "C" PRIMARY KEY NOT NULL CHECK (sink <> '')
+);
 
 CREATE TABLE outbox (
     seq BIGSERIAL PRIMARY KEY,
+    sink TEXT COLLATE "C" NOT NULL,
     at BIGINT NOT NULL,
     allocation TEXT COLLATE "C" NOT NULL,
     fqdn TEXT COLLATE "C" NOT NULL,
@@ -123,22 +126,26 @@ CREATE TABLE outbox (
     suspended TEXT,
     conditions TEXT NOT NULL,
     finding TEXT,
-    trace TEXT
+    trace TEXT,
+    conditions_before TEXT
 );
+
+CREATE INDEX outbox_sink ON outbox (sink, seq);
 
 CREATE FUNCTION outbox_write() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     before TEXT := NULL;
+    conditions_were TEXT := NULL;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         before := OLD.phase;
+        conditions_were := OLD.conditions;
     END IF;
-    IF EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on') THEN
-        INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
-            trace)
-        VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, before, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions, nullif(current_setting('pdm.trace', true), ''));
-    END IF;
+    INSERT INTO outbox (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+        conditions_before, trace)
+    SELECT sink, NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, before, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions, conditions_were, nullif(current_setting('pdm.trace', true), '')
+    FROM outbox_sinks;
     RETURN NULL;
 END;
 $$;

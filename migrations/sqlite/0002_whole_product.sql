@@ -201,13 +201,16 @@ BEGIN
 END;
 
 -- What happened to allocations and was not told yet. Triggers write it, so that no way of changing an allocation can
--- forget to; only while somebody wants to tell it (`outbox` in meta).
-INSERT INTO meta (key, value) VALUES ('outbox', 'off');
+-- forget to; once for everybody who is told, so that nobody waits for another.
 -- The W3C trace of the job that is running; empty between jobs.
 INSERT INTO meta (key, value) VALUES ('trace', '');
+CREATE TABLE outbox_sinks (
+    sink TEXT PRIMARY KEY NOT NULL CHECK (sink <> '')
+) STRICT;
 
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    sink TEXT NOT NULL,
     at INTEGER NOT NULL,
     allocation TEXT NOT NULL,
     fqdn TEXT NOT NULL,
@@ -221,27 +224,32 @@ CREATE TABLE outbox (
     suspended TEXT,
     conditions TEXT NOT NULL,
     finding TEXT,
-    trace TEXT
+    trace TEXT,
+    conditions_before TEXT
 ) STRICT;
 
+CREATE INDEX outbox_sink ON outbox (sink, seq);
+
 CREATE TRIGGER outbox_new AFTER INSERT ON allocations
-WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
+WHEN EXISTS (SELECT 1 FROM outbox_sinks)
 BEGIN
-    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
-        trace)
-    VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, NULL, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions, (SELECT nullif(value, '') FROM meta WHERE key = 'trace'));
+    INSERT INTO outbox (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+        conditions_before, trace)
+    SELECT sink, NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, NULL, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions, NULL, (SELECT nullif(value, '') FROM meta WHERE key = 'trace')
+    FROM outbox_sinks;
 END;
 
 CREATE TRIGGER outbox_changed AFTER UPDATE ON allocations
-WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on')
+WHEN EXISTS (SELECT 1 FROM outbox_sinks)
     AND (NEW.phase, NEW.owner, NEW.generation, NEW.suspended, NEW.conditions)
         IS NOT (OLD.phase, OLD.owner, OLD.generation, OLD.suspended, OLD.conditions)
 BEGIN
-    INSERT INTO outbox (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
-        trace)
-    VALUES (NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, OLD.phase, NEW.generation, NEW.target,
-        NEW.suspended, NEW.conditions, (SELECT nullif(value, '') FROM meta WHERE key = 'trace'));
+    INSERT INTO outbox (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+        conditions_before, trace)
+    SELECT sink, NEW.updated_at, NEW.id, NEW.fqdn, NEW.pool, NEW.mode, NEW.owner, NEW.phase, OLD.phase, NEW.generation, NEW.target,
+        NEW.suspended, NEW.conditions, OLD.conditions, (SELECT nullif(value, '') FROM meta WHERE key = 'trace')
+    FROM outbox_sinks;
 END;
 
 -- The records of a domain's old zone, with what people decided about them (JSON).

@@ -169,7 +169,7 @@ pub async fn run(
         tls,
         metrics,
     };
-    let teller = events::start(config, &daemon, &stop).await?;
+    let tellers = events::start(config, &daemon, &stop).await?;
     daemon.background();
     let login = config.openbao.as_ref().map(|(openbao, every)| {
         let secrets = config.powerdns.iter().map(|instance| instance.api_key.clone());
@@ -181,10 +181,8 @@ pub async fn run(
     announce(listener.local_addr().unwrap_or(config.listen));
     tracing::info!(listen = %config.listen, "ready for requests");
     pdm_server::serve(listener, app, stop).await;
-    if let Some(teller) = teller {
-        // What it does not tell now waits in the store.
-        let _ = tokio::time::timeout(Duration::from_secs(5), teller).await;
-    }
+    // What is not told now waits in the store.
+    let _ = tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(tellers)).await;
     let ended = driver.await.map_err(|e| Failure::Refused(format!("the workers ended badly: {e}")));
     if let Some(login) = login {
         // What it does not give back ends by itself.

@@ -22,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Who tells, from where, to whom.
 pub struct Teller {
+    /// The queue: one for each sink.
+    pub sink_name: &'static str,
     /// Where it waits.
     pub outbox: Arc<dyn Outbox>,
     /// Whom it is told.
@@ -36,7 +38,7 @@ impl Teller {
     /// Tell until `stop`.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         // A name that no zone can have: the lease is the teller's.
-        let Ok(place) = ZoneName::parse("outbox.invalid") else { return };
+        let Ok(place) = ZoneName::parse(&format!("{}.outbox.invalid", self.sink_name)) else { return };
         let mut pause = IDLE;
         while !*stop.borrow() {
             let wait = match self.round(&place).await {
@@ -49,8 +51,9 @@ impl Teller {
                     IDLE
                 }
                 Err(fault) => {
-                    tracing::warn!(%fault, "events wait in the store");
-                    metrics::counter!("pdm_event_faults_total", "code" => fault.code).increment(1);
+                    tracing::warn!(%fault, sink = self.sink_name, "events wait in the store");
+                    metrics::counter!("pdm_event_faults_total", "sink" => self.sink_name, "code" => fault.code)
+                        .increment(1);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     pause
                 }
@@ -71,25 +74,25 @@ impl Teller {
         }
         let begun = tokio::time::Instant::now();
         let mut done = 0;
-        for happened in self.outbox.waiting(PAGE).await? {
+        for happened in self.outbox.waiting(self.sink_name, PAGE).await? {
             // Another may tell by now: ask for the lease again first.
             if begun.elapsed() > HELD / 2 {
                 break;
             }
             self.sink.tell(&happened).await?;
             self.outbox.told(&[happened.seq]).await?;
-            metrics::counter!("pdm_events_told_total").increment(1);
+            metrics::counter!("pdm_events_told_total", "sink" => self.sink_name).increment(1);
             done += 1;
         }
         Ok(done)
     }
 
     async fn measure(&self) -> Result<(), Fault> {
-        let backlog = self.outbox.backlog().await?;
-        metrics::gauge!("pdm_events_waiting")
+        let backlog = self.outbox.backlog(self.sink_name).await?;
+        metrics::gauge!("pdm_events_waiting", "sink" => self.sink_name)
             .set(f64::from(u32::try_from(backlog.count).unwrap_or(u32::MAX)));
         let oldest = backlog.oldest.map_or(0.0, |at| at.0 as f64 / 1000.0);
-        metrics::gauge!("pdm_events_oldest_timestamp_seconds").set(oldest);
+        metrics::gauge!("pdm_events_oldest_timestamp_seconds", "sink" => self.sink_name).set(oldest);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use crate::failover::Opinion;
 use crate::keys::{KeyIntent, KeyState};
 use crate::lifecycle::Phase;
 use crate::name::ZoneName;
+use crate::operation::Who;
 use crate::proof::Proof;
 use crate::target::Target;
 use crate::time::{Timestamp, Ttl};
@@ -109,6 +110,9 @@ pub struct Condition {
     pub detail: String,
     /// Since when the status has been this.
     pub since: Timestamp,
+    /// Who must act, where somebody must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
 }
 
 /// Set one condition; `since` moves only when the status changes. Returns whether status or reason changed.
@@ -129,9 +133,10 @@ pub fn set_condition(
         old.status = status;
         old.reason = reason.to_owned();
         old.detail = detail;
+        old.who = None;
         return changed;
     }
-    conditions.push(Condition { kind, status, reason: reason.to_owned(), detail, since: now });
+    conditions.push(Condition { kind, status, reason: reason.to_owned(), detail, since: now, who: None });
     conditions.sort_by_key(|c| c.kind);
     true
 }

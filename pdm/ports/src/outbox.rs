@@ -40,6 +40,8 @@ pub struct Happened {
     pub finding: Option<Value>,
     /// The W3C `traceparent` of what changed it, when that was traced.
     pub trace: Option<String>,
+    /// What had been found before; none when it is new, or when it is told for the first time.
+    pub conditions_before: Option<Value>,
 }
 
 /// How much waits to be told.
@@ -51,17 +53,17 @@ pub struct Backlog {
     pub oldest: Option<Timestamp>,
 }
 
-/// The store's half.
+/// The store's half. Everybody who is told has a queue of their own, so that nobody waits for another.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Keep what happens from now on, beginning with how everything stands; or stop keeping and forget.
-    async fn keep(&self, on: bool) -> Result<(), Fault>;
-    /// What waits, in order for each allocation.
-    async fn waiting(&self, limit: u32) -> Result<Vec<Happened>, Fault>;
+    /// Keep what happens from now on for `sink`, beginning with how everything stands; or stop keeping and forget.
+    async fn keep(&self, sink: &str, on: bool) -> Result<(), Fault>;
+    /// What waits for `sink`, in order for each allocation.
+    async fn waiting(&self, sink: &str, limit: u32) -> Result<Vec<Happened>, Fault>;
     /// These were told.
     async fn told(&self, seqs: &[i64]) -> Result<(), Fault>;
-    /// How much waits.
-    async fn backlog(&self) -> Result<Backlog, Fault>;
+    /// How much waits for `sink`.
+    async fn backlog(&self, sink: &str) -> Result<Backlog, Fault>;
 }
 
 /// Whom it is told.

@@ -15,20 +15,22 @@ use crate::fault::Trouble;
 use crate::rows::Fields;
 
 const SEED: &str = "INSERT INTO outbox
-    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
-    SELECT updated_at, id, fqdn, pool, mode, owner, phase, NULL, generation, target, suspended, conditions
+    (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions)
+    SELECT $1, updated_at, id, fqdn, pool, mode, owner, phase, NULL, generation, target, suspended, conditions
     FROM allocations WHERE phase <> 'freed' ORDER BY fqdn";
 const WAITING: &str = "SELECT seq, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
-    finding, trace FROM outbox ORDER BY seq LIMIT $1";
+    finding, trace, conditions_before FROM outbox WHERE sink = $1 ORDER BY seq LIMIT $2";
 /// A turn of a finding, with how its name stands.
 const FINDING: &str = "INSERT INTO outbox
-    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions, finding)
-    SELECT $1, id, fqdn, pool, mode, owner, phase, phase, generation, target, suspended, conditions, $3
-    FROM allocations WHERE fqdn = $2 AND phase <> 'freed'";
+    (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+    conditions_before, finding)
+    SELECT sink, $1, id, fqdn, pool, mode, owner, phase, phase, generation, target, suspended, conditions, conditions, $3
+    FROM allocations, outbox_sinks WHERE fqdn = $2 AND phase <> 'freed'";
 /// The same of a pool, which is no allocation.
 const FINDING_OF_POOL: &str = "INSERT INTO outbox
-    (at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions, finding)
-    VALUES ($1, '', $2, $2, 'pool', '', 'active', NULL, 0, NULL, NULL, '[]', $3)";
+    (sink, at, allocation, fqdn, pool, mode, owner, phase, was, generation, target, suspended, conditions,
+    conditions_before, finding)
+    SELECT sink, $1, '', $2, $2, 'pool', '', 'active', NULL, 0, NULL, NULL, '[]', '[]', $3 FROM outbox_sinks";
 
 /// Put down a turn of a finding for whoever is told, while somebody is.
 pub(crate) async fn put_down(
@@ -37,7 +39,7 @@ pub(crate) async fn put_down(
     news: &Transition,
     report: Option<&str>,
 ) -> Result<(), Trouble> {
-    let on: Option<AnyRow> = sqlx::query("SELECT 1 FROM meta WHERE key = 'outbox' AND value = 'on'")
+    let on: Option<AnyRow> = sqlx::query("SELECT 1 FROM outbox_sinks LIMIT 1")
         .fetch_optional(&mut session.conn)
         .await?;
     if on.is_none() {
@@ -64,43 +66,38 @@ pub(crate) async fn name_trace(session: &mut Session, trace: &str) -> Result<(),
     Ok(())
 }
 
-struct Keep(bool);
+struct Keep(String, bool);
 
 #[async_trait]
 impl Job for Keep {
     type Out = ();
 
     async fn run(&self, session: &mut Session) -> Result<(), Trouble> {
-        let read = session.pick(
-            "SELECT value FROM meta WHERE key = 'outbox'",
-            "SELECT value FROM meta WHERE key = 'outbox' FOR UPDATE",
-        );
-        let row: Option<AnyRow> = sqlx::query(read).fetch_optional(&mut session.conn).await?;
-        let was = row.map(|row| Fields::new(&row).string()).transpose()?.is_some_and(|value| value == "on");
-        if was == self.0 {
+        let Self(sink, on) = self;
+        let change = if *on {
+            "INSERT INTO outbox_sinks (sink) VALUES ($1) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM outbox_sinks WHERE sink = $1"
+        };
+        let changed = sqlx::query(change).bind(sink.clone()).execute(&mut session.conn).await?.rows_affected();
+        if changed == 0 {
             return Ok(());
         }
-        sqlx::query("UPDATE meta SET value = $1 WHERE key = 'outbox'")
-            .bind(if self.0 { "on" } else { "off" })
-            .execute(&mut session.conn)
-            .await?;
-        session.run("DELETE FROM outbox").await?;
-        if self.0 {
-            session.run(SEED).await?;
-        }
+        let then = if *on { SEED } else { "DELETE FROM outbox WHERE sink = $1" };
+        sqlx::query(then).bind(sink.clone()).execute(&mut session.conn).await?;
         Ok(())
     }
 }
 
-struct Waiting(u32);
+struct Waiting(String, u32);
 
 #[async_trait]
 impl Job for Waiting {
     type Out = Vec<Happened>;
 
     async fn run(&self, session: &mut Session) -> Result<Vec<Happened>, Trouble> {
-        let rows: Vec<AnyRow> =
-            sqlx::query(WAITING).bind(i64::from(self.0)).fetch_all(&mut session.conn).await?;
+        let asked = sqlx::query(WAITING).bind(self.0.clone()).bind(i64::from(self.1));
+        let rows: Vec<AnyRow> = asked.fetch_all(&mut session.conn).await?;
         rows.iter().map(happened).collect()
     }
 }
@@ -123,6 +120,7 @@ fn happened(row: &AnyRow) -> Result<Happened, Trouble> {
         conditions: fields.maybe_json()?.unwrap_or_default(),
         finding: fields.maybe_json()?,
         trace: fields.maybe_string()?,
+        conditions_before: fields.maybe_json()?,
     })
 }
 
@@ -140,15 +138,15 @@ impl Job for Told {
     }
 }
 
-struct Measure;
+struct Measure(String);
 
 #[async_trait]
 impl Job for Measure {
     type Out = Backlog;
 
     async fn run(&self, session: &mut Session) -> Result<Backlog, Trouble> {
-        let row: AnyRow =
-            sqlx::query("SELECT count(*), min(at) FROM outbox").fetch_one(&mut session.conn).await?;
+        let asked = sqlx::query("SELECT count(*), min(at) FROM outbox WHERE sink = $1").bind(self.0.clone());
+        let row: AnyRow = asked.fetch_one(&mut session.conn).await?;
         let mut fields = Fields::new(&row);
         let count = u64::try_from(fields.int()?).unwrap_or(0);
         Ok(Backlog { count, oldest: fields.maybe_time()? })
@@ -157,19 +155,19 @@ impl Job for Measure {
 
 #[async_trait]
 impl Outbox for SqlStore {
-    async fn keep(&self, on: bool) -> Result<(), Fault> {
-        self.write(Keep(on)).await
+    async fn keep(&self, sink: &str, on: bool) -> Result<(), Fault> {
+        self.write(Keep(sink.to_owned(), on)).await
     }
 
-    async fn waiting(&self, limit: u32) -> Result<Vec<Happened>, Fault> {
-        self.read(Waiting(limit)).await
+    async fn waiting(&self, sink: &str, limit: u32) -> Result<Vec<Happened>, Fault> {
+        self.read(Waiting(sink.to_owned(), limit)).await
     }
 
     async fn told(&self, seqs: &[i64]) -> Result<(), Fault> {
         self.write(Told(seqs.to_vec())).await
     }
 
-    async fn backlog(&self) -> Result<Backlog, Fault> {
-        self.read(Measure).await
+    async fn backlog(&self, sink: &str) -> Result<Backlog, Fault> {
+        self.read(Measure(sink.to_owned())).await
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             conditions: json!([]),
             finding: None,
             trace: None,
+            conditions_before: None,
         }
     }
 

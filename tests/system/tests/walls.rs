@@ -89,6 +89,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
             "pdm-openbao",
             "pdm-spiffe",
             "pdm-telemetry",
+            "pdm-webhook",
             "sqlx",
         ],
         "handlers stay thin",
@@ -98,6 +99,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
     ("pdm-openbao", PLATFORM, "replaceable"),
     ("pdm-spiffe", PLATFORM, "replaceable"),
     ("pdm-telemetry", PLATFORM, "replaceable"),
+    ("pdm-webhook", PLATFORM, "replaceable"),
     (
         "pdm-client",
         &["pdm-engine", "pdm-ports", "pdm-server", "pdm-store", "axum", "sqlx"],

@@ -178,6 +178,11 @@ pub const SECTIONS: &[Section] = &[
         shape: Shape::Optional,
         help: "tokens of an OpenID Connect issuer (Keycloak), beside those of auth.tokens",
     },
+    Section {
+        name: "notify",
+        shape: Shape::Optional,
+        help: "a hook that is told when a brought domain begins to wait for its owner; Standard Webhooks, at least once",
+    },
     Section { name: "nats", shape: Shape::Optional, help: "what happens, as CloudEvents on NATS JetStream" },
     Section { name: "telemetry", shape: Shape::Optional, help: "traces for an OpenTelemetry collector" },
     Section { name: "worker", shape: Shape::Single, help: "how operations are driven" },
@@ -341,6 +346,12 @@ keys! {
         "client_id" Text, may, "", "\"pdm-pages\"", "who PDM is at the issuer, for people who sign in";
         "client_secret" Secret, may, "", "\"file:client.secret\"", "none for a public client";
         "scope" Text, may, "\"openid\"", "", "what is asked for at sign-in";
+    }
+    "notify" {
+        "url" Url, must, "", "\"https://hooks.example/pdm\"", "where notices are posted; https, or http inside `allow`";
+        "secret" Secret, must, "", "\"file:notify.secret\"", "at least 32 octets; notices are signed with it";
+        "allow" Networks, may, "[]", "[\"10.20.0.0/16\"]", "networks beyond public addresses in which the hook may be";
+        "letters" Pairs, may, "{}", "{ \"acme\" = \"dns@acme.com\" }", "addresses by owner, told beside the letter to send";
     }
     "nats" {
         "url" Text, must, "", "\"nats://127.0.0.1:4222\"", "nats://HOST:PORT or tls://HOST:PORT, several by commas";

@@ -84,6 +84,8 @@ pub struct Config {
     pub mesh: Option<Arc<Mesh>>,
     /// Where events go.
     pub nats: Option<nats::NatsConfig>,
+    /// Whom owners' waits are told.
+    pub notify: Option<pdm_webhook::Settings>,
     /// Where traces go.
     pub telemetry: Option<Telemetry>,
     /// How operations are driven.

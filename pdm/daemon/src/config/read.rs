@@ -85,6 +85,9 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
     let nats = tree
         .get("nats")
         .map(|v| super::nats::read(Reader::new("nats", "nats", Some(v), problems), base, env));
+    let notify = tree
+        .get("notify")
+        .map(|v| notify(Reader::new("notify", "notify", Some(v), problems), base, env));
     let telemetry = tree
         .get("telemetry")
         .map(|v| telemetry(Reader::new("telemetry", "telemetry", Some(v), problems), base, env));
@@ -117,6 +120,7 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
         workloads,
         mesh: env.mesh.clone(),
         nats: nats.flatten(),
+        notify: notify.flatten(),
         telemetry: telemetry.flatten(),
         worker: worker?,
         audit,
@@ -146,6 +150,16 @@ fn must_have_a_mesh(tree: &Table, problems: &mut Vec<Problem>) {
     if tree.contains_key("workloads") {
         problems.push(Problem { path: "workloads".into(), detail: "they need the section [spiffe]".into() });
     }
+}
+
+fn notify(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<pdm_webhook::Settings> {
+    let url = r.get("url", value::url);
+    let secret = r.get("secret", |v| {
+        let octets = secret(base)(v)?.octets(env)?;
+        if octets.len() < 32 { Err("at least 32 octets are needed".to_owned()) } else { Ok(octets) }
+    });
+    let (allowed, letters) = (r.get("allow", value::networks), r.get("letters", value::pairs));
+    Some(pdm_webhook::Settings { url: url?, secret: secret?, allowed: allowed?, letters: letters? })
 }
 
 fn list<T>(

@@ -15,6 +15,7 @@ fn secrets() -> tempfile::TempDir {
         "ca.pem",
         "client.secret",
         "nats.password",
+        "notify.secret",
         "otlp.authorization",
         "credentials.key",
         "credentials.old.key",

@@ -269,6 +269,10 @@ async fn wait(
         Who::Nobody => work.set(ConditionKind::AwaitingHuman, Status::False, "none", ""),
         Who::Caller | Who::Operator => work.set(ConditionKind::AwaitingHuman, Status::True, reason, detail),
     }
+    let conditions = &mut work.allocation.conditions;
+    if let Some(awaiting) = conditions.iter_mut().find(|c| c.kind == ConditionKind::AwaitingHuman) {
+        awaiting.who = (who != Who::Nobody).then_some(who);
+    }
     work.write(None, Then::LookAgain(again), vec![]).await?;
     // Look on time, not with the next poll. Should this process end before, a poll finds it.
     let engine = work.engine.clone();

@@ -140,10 +140,7 @@ async fn an_api_moves_it_without_a_person_and_a_lost_reply_costs_nothing() {
     assert_eq!(story(&world)[4..], ["ds ", "ns theirs", "zone removed", &old]);
     // What is no longer needed is gone, and it never was readable.
     assert_eq!(world.store.credentials().await.unwrap(), []);
-    for file in std::fs::read_dir(world.dir.path()).unwrap() {
-        let octets = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!octets.windows(SECRET.len()).any(|w| w == SECRET.as_bytes()));
-    }
+    assert!(!world.store_holds(SECRET));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,4 +210,89 @@ async fn the_older_path_writes_only_what_is_safe_now_and_the_passport_says_the_w
     set(ours).await.unwrap();
     set(ours).await.unwrap();
     assert_eq!((story(&world), world.net.with(|held| held.writes)), (vec!["ns ours".to_owned()], 1));
+}
+
+/// Every caller's trick in every mode, while the registry keeps the DS of the servers before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_flips_a_domain_under_a_foreign_ds() {
+    for (mode, by) in [(Mode::ByoManual, None), (Mode::ByoApi, Some("full"))] {
+        let world = World::new(true, &[1]).await;
+        world.net.with(|held| held.ds_sticks = true);
+        let credential = || by.map(|id| registrar(id, SECRET));
+        let claimed = world.claim("acme", "acme.example", mode).await.unwrap();
+        world.net.with(|held| held.txt.insert(claimed.challenge.clone().unwrap().value));
+        let commit = || world.commit("acme.example", &claimed.token, credential());
+        let operation = commit().await.unwrap().operation.unwrap();
+        let waits = |open: &pdm_model::Operation| open.steps.iter().any(|s| s.wait_reason.is_some());
+        world.until("the first wait", |_, open| open.is_some_and(waits)).await;
+        let engine = &world.engine;
+        for round in 0..6_u8 {
+            world.hurry(&operation).await;
+            let _ = commit().await;
+            if let Some(given) = credential() {
+                let _ = engine.give_credential(&admin(), "acme.example", given).await;
+            }
+            let names = ["ns1.openova.io", "ns2.openova.io"].map(str::to_owned);
+            let fields = registrar("full", SECRET).credential;
+            let older = engine.set_ns(&admin(), "full", "acme.example", fields, &names).await;
+            assert_eq!(code(older.unwrap_err()), "delegation-unsafe");
+            let target = pdm_model::Target::single(std::net::Ipv4Addr::new(185, 10, 10, 2 + round).into());
+            let _ = engine.retarget(&admin(), "acme.example", target).await;
+            let _ = engine.suspend(&admin(), "acme.example", "abuse").await;
+            let _ = engine.resume(&admin(), "acme.example").await;
+            let _ = world.told().await;
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        }
+        let world = world.restart().await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let _ = world.told().await;
+        assert!(!story(&world).contains(&"ns ours".to_owned()), "{mode:?}: {:?}", story(&world));
+        assert_eq!(world.net.with(|held| held.flips), 0, "{mode:?}");
+
+        // It goes out, and comes back in the moment before NS: back to the start.
+        world.net.with(|held| held.ds_sticks = false);
+        world.net.set_ds(BTreeSet::new());
+        if mode == Mode::ByoManual {
+            let open = world.until_waits("set-ns").await;
+            assert_eq!((world.told().await.as_str(), world.net.with(|held| held.flips)), ("set-ns", 0));
+            world.net.set_ds(BTreeSet::from([ds(OLD_KEY)]));
+            world.hurry(&open).await;
+            world.until_waits("remove-ds").await;
+            assert_eq!((world.told().await.as_str(), world.net.with(|held| held.flips)), ("remove-ds", 0));
+            world.net.set_ds(BTreeSet::new());
+            world.hurry(&open).await;
+            world.until_waits("set-ns").await;
+            world.net.set_ns(ours());
+        } else {
+            world.until_phase(Phase::Active).await;
+        }
+        assert_eq!(world.net.with(|held| held.flips), 0, "{mode:?}: {:?}", story(&world));
+        assert!(story(&world).contains(&"ns ours".to_owned()));
+        // The measure itself: what it is made to see is seen.
+        world.net.set_ds(BTreeSet::from([ds(OLD_KEY)]));
+        world.net.set_ns(ours());
+        assert_eq!(world.net.with(|held| held.flips), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_kept_in_memory_is_nowhere_in_the_store() {
+    let world = World::new(true, &[]).await;
+    world.net.with(|held| held.lose_reply = true);
+    world.bring(Mode::ByoApi, Some(registrar("full", SECRET))).await;
+    world.until_phase(Phase::Active).await;
+    assert!(!world.store_holds(SECRET));
+    // Replaced by one that is refused, and asked for again.
+    let wrong = "not-the-right-token";
+    world.engine.give_credential(&admin(), "acme.example", registrar("full", wrong)).await.unwrap();
+    world.engine.release(&admin(), "acme.example", None).await.unwrap();
+    world.until_waits("credential-invalid").await;
+    world.engine.give_credential(&admin(), "acme.example", registrar("full", SECRET)).await.unwrap();
+    world.until_phase(Phase::Quarantined).await;
+    assert!(!world.store_holds(SECRET) && !world.store_holds(wrong));
+    // The search itself: what is in the store is found.
+    assert!(world.store_holds("acme.example"));
+    let entry = pdm_model::AuditEntry::new("test", "planted", &name("acme.example"), SECRET);
+    world.store.audit(entry).await.unwrap();
+    assert!(world.store_holds(SECRET));
 }

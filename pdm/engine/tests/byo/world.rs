@@ -77,10 +77,26 @@ pub struct Held {
     pub writes: usize,
     /// The next write of the registrar is answered by nothing.
     pub lose_reply: bool,
+    /// The registry takes changes of DS and publishes none.
+    pub ds_sticks: bool,
+    /// Until when a cache may hold the DS of the servers before.
+    foreign_until: Option<Instant>,
+    /// Times at which NS led here, or a person was told to let it, under that DS.
+    pub flips: usize,
 }
 
 #[derive(Clone, Default)]
 pub struct Net(pub Arc<Mutex<Held>>);
+
+impl Held {
+    /// NS leads here now, or is about to.
+    fn flip(&mut self) {
+        let cached = self.foreign_until.is_some_and(|until| Instant::now() < until);
+        if cached || self.ds.contains(&ds(OLD_KEY)) {
+            self.flips += 1;
+        }
+    }
+}
 
 impl Net {
     pub fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
@@ -99,6 +115,9 @@ impl Net {
                     "theirs"
                 }
             ));
+            if ns == ours() {
+                held.flip();
+            }
             held.ns = ns;
         });
     }
@@ -106,7 +125,13 @@ impl Net {
     pub fn set_ds(&self, ds: BTreeSet<DsRecord>) {
         self.with(|held| {
             let tags: Vec<_> = ds.iter().map(|d| d.key_tag.to_string()).collect();
+            if held.ds_sticks {
+                return;
+            }
             held.story.push(format!("ds {}", tags.join(",")));
+            if held.ds.contains(&self::ds(OLD_KEY)) && !ds.contains(&self::ds(OLD_KEY)) {
+                held.foreign_until = Some(Instant::now() + Duration::from_secs(u64::from(TTL.seconds())));
+            }
             held.ds = ds;
         });
     }
@@ -592,6 +617,25 @@ impl World {
             operation.steps.iter().any(|s| s.wait_reason.as_ref().is_some_and(|w| w.reason == reason))
         };
         self.until(reason, |_, operation| operation.is_some_and(waits)).await.unwrap()
+    }
+
+    /// Whether any file of the store has these octets in it.
+    pub fn store_holds(&self, text: &str) -> bool {
+        std::fs::read_dir(self.dir.path()).unwrap().any(|file| {
+            let octets = std::fs::read(file.unwrap().path()).unwrap();
+            octets.windows(text.len()).any(|w| w == text.as_bytes())
+        })
+    }
+
+    /// What a person is told to do now; to lead NS here counts as doing it.
+    pub async fn told(&self) -> String {
+        let seen = self.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+        let instruction = seen.observed.foreign.and_then(|f| f.instruction);
+        let action = instruction.map(|i| i.action).unwrap_or_default();
+        if action == "set-ns" {
+            self.net.with(Held::flip);
+        }
+        action
     }
 
     /// Do not wait for the next look.

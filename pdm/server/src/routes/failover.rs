@@ -152,6 +152,7 @@ fn view(engine: &Arc<Engine>, status: &FailoverStatus) -> FailoverView {
         reason: reason.to_owned(),
         detail,
         since,
+        who: None,
     };
     let failover = status.allocation.target.as_ref().and_then(|target| target.failover.as_ref());
     FailoverView {

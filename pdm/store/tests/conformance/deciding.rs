@@ -36,6 +36,7 @@ fn full(facts: &Facts) -> Allocation {
         reason: "drift".into(),
         detail: "A differs".into(),
         since: facts.now,
+        who: None,
     }];
     a.observed = Observed { serial: Some(7), dnskey_ttl: Some(Ttl::new(300)), ..Observed::default() };
     a.proof = Some(Proof {

@@ -120,6 +120,7 @@ pub async fn a_checkpoint_moves_only_what_was_observed(bed: Bed) {
         reason: "served".into(),
         detail: String::new(),
         since: decided.now,
+        who: None,
     };
     let mut checkpoint = held(&operation);
     checkpoint.event = Some(Event::Published);

@@ -6,6 +6,7 @@ use pdm_harness::until_within;
 use pdm_lab::{ACME, Outcome};
 use serde_json::json;
 
+use crate::hook::Hook;
 use crate::scene::{ADDRESS, Move, PATIENCE, QUESTIONS, lab};
 
 async fn commit(moving: &mut Move) {
@@ -21,7 +22,9 @@ async fn commit(moving: &mut Move) {
 }
 
 async fn there_and_back(kill_at_each_step: bool) {
-    let mut moving = Move::start(lab().await, "").await;
+    let lab = lab().await;
+    let hook = Hook::start(lab.dir()).await;
+    let mut moving = Move::start(lab, &hook.section()).await;
     let before = moving.lab.registry.delegation(ACME).await;
     moving.lab.old.allow_transfer(ACME, true).await;
     moving.say(
@@ -51,6 +54,16 @@ async fn there_and_back(kill_at_each_step: bool) {
     assert_eq!(moving.lab.registry.delegation(ACME).await, before, "NS and DS are what they were");
     let mx = moving.lab.cold().ask_cold("acme.com", "MX").await;
     assert_eq!((mx.records().len(), mx.authentic()), (2, true), "{mx}");
+    // Each wait for the owner was told once, and once more to the hook that was down.
+    let asked = ["remove-ds", "set-ns", "add-ds", "remove-ds", "set-ns", "add-ds"];
+    until_within("the last notice", PATIENCE, || async {
+        let (told, again) = hook.told().await;
+        assert!(told.iter().all(|event| event["data"]["to"] == "dns@acme.com"), "{told:#?}");
+        assert!(again == 1 || kill_at_each_step, "told {again} times more");
+        let reasons: Vec<_> = told.iter().map(|event| event["data"]["reason"].as_str().unwrap()).collect();
+        if reasons == asked { Ok(()) } else { Err(format!("{reasons:?}")) }
+    })
+    .await;
     watcher.rounds(3).await;
     let report = watcher.stop();
     println!("{report}");

@@ -4,5 +4,6 @@
 
 mod by_api;
 mod by_hand;
+mod hook;
 mod registrars;
 mod scene;

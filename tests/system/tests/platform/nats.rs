@@ -54,7 +54,7 @@ async fn until_told(js: &jetstream::Context, labels: &[&str], last: &str) -> Vec
 
 async fn waiting(world: &World) -> f64 {
     let text = world.stranger().get("/metrics").await.text;
-    let line = text.lines().find(|l| l.starts_with("pdm_events_waiting ")).unwrap_or("x 0");
+    let line = text.lines().find(|l| l.starts_with("pdm_events_waiting{")).unwrap_or("x 0");
     line.split(' ').nth(1).unwrap().parse().unwrap()
 }
 

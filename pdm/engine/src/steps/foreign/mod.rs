@@ -176,7 +176,9 @@ fn pause(work: &Work, step: StepKind) -> Duration {
 }
 
 /// Why a write has to wait, as a wait of this step. What has come undone sends the operation back to the start.
-fn not_yet(work: &Work, step: StepKind, why: Unsafe) -> Outcome {
+fn not_yet(work: &mut Work, step: StepKind, why: Unsafe) -> Outcome {
+    // Nobody is to follow what was right before.
+    forget_instruction(work);
     let undone = ["foreign-ds", "not-delegated", "not-served"].contains(&why.code.as_str());
     let again = match why.until {
         Some(until) => until.since(work.now()).min(LOOK_AGAIN).max(Duration::from_millis(50)),
