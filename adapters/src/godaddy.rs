@@ -393,7 +393,7 @@ fn missing(domain: &ZoneName) -> Fault {
 fn present(answer: Result<Answer, Fault>) -> Result<Option<Answer>, Fault> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(fault) if fault.code == Kind::DomainNotInAccount.label().1 => Ok(None),
+        Err(fault) if Kind::DomainNotInAccount.is(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
 }

@@ -8,6 +8,7 @@ mod admit;
 mod cloudflare;
 mod dynadot;
 mod flow;
+mod gandi;
 mod gate;
 mod godaddy;
 pub mod http;
@@ -71,6 +72,16 @@ pub const REGISTRARS: &[Entry] = &[
             client: Some("certbot-dns-dynadot"),
             live: None,
             open: "whether a zone takes NS below the apex; the words for a domain's DNS setting; how many DS it keeps",
+        },
+    },
+    Entry {
+        id: "gandi",
+        make: gandi::make,
+        evidence: Evidence {
+            suite: "simulator",
+            client: Some("octodns-gandi"),
+            live: None,
+            open: "how long reads lag behind a change; whether a second change is refused meanwhile",
         },
     },
     Entry {

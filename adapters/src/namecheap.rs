@@ -273,7 +273,7 @@ impl Namecheap {
         let delegation = match listed {
             Ok(answer) => answer::delegation(&answer)?,
             // A domain on FreeDNS is unknown to this call although it is in the account.
-            Err(fault) if fault.code == Kind::DomainNotInAccount.label().1 => info.delegation.clone(),
+            Err(fault) if Kind::DomainNotInAccount.is(&fault) => info.delegation.clone(),
             Err(fault) => return Err(fault),
         };
         Ok(state(Mode::RegistryApex, &info, &delegation, delegation.names.clone()))

@@ -251,7 +251,7 @@ impl PowerDnsParent {
         match self.call(credential, Method::GET, &path, None).await {
             Ok(answer) => zone::read(&answer, zone),
             // Some versions call a missing zone an unprocessable request; nothing else of this one could be.
-            Err(fault) if fault.code == Kind::Refused.label().1 => {
+            Err(fault) if Kind::Refused.is(&fault) => {
                 Err(Kind::DomainNotInAccount.fault(format!("this PowerDNS has no zone {zone}")))
             }
             Err(fault) => Err(fault),

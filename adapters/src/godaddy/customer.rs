@@ -193,7 +193,7 @@ impl GoDaddy {
 fn may_not(fault: &Fault) -> bool {
     [Kind::AccountNotEligible, Kind::InsufficientScope, Kind::DomainNotInAccount]
         .iter()
-        .any(|kind| kind.label().1 == fault.code)
+        .any(|kind| kind.is(fault))
 }
 
 fn task(action: &str) -> TaskId {

@@ -4,6 +4,7 @@
 mod client;
 mod cloudflare;
 mod dynadot;
+mod gandi;
 mod godaddy;
 mod namecheap;
 mod ovh;

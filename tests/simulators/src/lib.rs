@@ -9,6 +9,7 @@ mod wire;
 pub mod cloudflare;
 pub mod dnssec;
 pub mod dynadot;
+pub mod gandi;
 pub mod godaddy;
 pub mod namecheap;
 pub mod openbao;
