@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pdm_model::menus::Menu;
 use pdm_model::{Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -105,6 +106,41 @@ pub struct CredentialView {
 pub struct Registrars {
     /// In the order of their ids.
     pub registrars: Vec<RegistrarView>,
+    /// Where a person enters NS and DS at common registrars, with an adapter or without.
+    pub menus: Vec<MenuView>,
+}
+
+/// What a registrar's web pages call the places. Steps are parted by commas; menus move, so it is a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MenuView {
+    /// Stable id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Where the nameservers are.
+    pub nameservers: String,
+    /// Where the DS is, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ds: Option<String>,
+    /// Where the lock against transfer is, if anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// Its help page.
+    pub help: String,
+}
+
+impl From<&Menu> for MenuView {
+    fn from(menu: &Menu) -> Self {
+        Self {
+            id: menu.id.to_owned(),
+            name: menu.name.to_owned(),
+            nameservers: menu.nameservers.to_owned(),
+            ds: menu.ds.map(str::to_owned),
+            lock: menu.lock.map(str::to_owned),
+            help: menu.help.to_owned(),
+        }
+    }
 }
 
 /// Whether changes are stopped now.

@@ -352,7 +352,10 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
 ///
 /// # Errors
 /// A base address that cannot be used, or one of a registrar that nobody knows.
-fn registrars(config: &Config, points: Option<&Arc<Points>>) -> Result<BTreeMap<String, Arc<dyn Registrar>>, Failure> {
+fn registrars(
+    config: &Config,
+    points: Option<&Arc<Points>>,
+) -> Result<BTreeMap<String, Arc<dyn Registrar>>, Failure> {
     let known = |id: &String| pdm_adapters::REGISTRARS.iter().any(|entry| entry.id == id);
     if let Some(unknown) = config.registrars.keys().find(|id| !known(id)) {
         return Err(Failure::Refused(format!("registrars.{unknown}: there is no such registrar")));

@@ -113,7 +113,8 @@ impl<T: ?Sized> Crash<T> {
 
 /// `point` calls are traced, `plain` ones (reads of the store) are passed through, `say` ones tell what never changes.
 macro_rules! port {
-    ($module:ident $port:path { $(say $told:ident() -> $what:ty;)* $($kind:ident $name:ident($($arg:ident: $ty:ty),*) -> $answer:ty;)* }) => {
+    ($module:ident $port:path { $($kind:ident $name:ident($($arg:ident: $ty:ty),*) -> $answer:ty;)* }
+     $(say { $($told:ident -> $what:ty;)* })?) => {
         mod $module {
             use super::*;
 
@@ -122,9 +123,9 @@ macro_rules! port {
 
             #[async_trait]
             impl $port for Crash<dyn $port> {
-                $(fn $told(&self) -> $what {
+                $($(fn $told(&self) -> $what {
                     self.inner.$told()
-                })*
+                })*)?
                 $(async fn $name(&self, $($arg: $ty),*) -> $answer {
                     let call = name!($kind $module $name);
                     if !call.is_empty() {
@@ -221,15 +222,16 @@ port! { parent ParentSide {
 } }
 
 port! { registrar Registrar {
-    say id() -> &'static str;
-    say name() -> &'static str;
-    say capability() -> &'static Capability;
-    say credential_fields() -> &'static [CredentialField];
-    say recipe() -> &'static str;
     point validate(domain: &ZoneName, credential: &Credential) -> Answer<Passport>;
     point read(place: &Place, credential: &Credential) -> Answer<CurrentState>;
     point apply(change: &registrars::Change, credential: &Credential) -> Answer<Applied>;
     point task(place: &Place, task: &TaskId, credential: &Credential) -> Answer<TaskStatus>;
+} say {
+    id -> &'static str;
+    name -> &'static str;
+    capability -> &'static Capability;
+    credential_fields -> &'static [CredentialField];
+    recipe -> &'static str;
 } }
 
 #[cfg(test)]

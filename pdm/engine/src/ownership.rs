@@ -58,6 +58,15 @@ impl Engine {
         }
     }
 
+    /// Whether the proof of a name that is here can be repeated now.
+    pub(crate) async fn is_proved(&self, held: &Allocation) -> Result<bool, Fault> {
+        let value = self.tokens.challenge(&bound_to(held));
+        let challenge = Challenge { name: challenge_name(&held.fqdn), value };
+        let looked = tokio::time::timeout(PATIENCE, self.ask_for_challenge(&held.fqdn, &challenge)).await;
+        let silent = |_| Fault::transient("ownership-unknown", "the domain's servers did not answer in time");
+        Ok(judge(&looked.map_err(silent)??, &challenge.value).is_ok())
+    }
+
     async fn ask_for_challenge(
         &self,
         name: &ZoneName,

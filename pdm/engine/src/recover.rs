@@ -176,7 +176,9 @@ fn rebuilt(
                 by: ProvedBy::Delegation,
                 at: Timestamp::default(),
                 claim: stamp.allocation.clone(),
+                asked: None,
             },
+            yielded: false,
         }),
         keys: pdm_model::KeyIntent::default(),
     }

@@ -100,6 +100,11 @@ impl Engine {
                     .filter(|a| a.phase.has_zone() || a.phase == Phase::Releasing)
                     .map(|a| a.id.clone()),
             );
+            for brought in page.iter().filter(|a| a.byo.is_some()) {
+                if let Err(fault) = self.repeat_proof(brought, now).await {
+                    debug!(zone = %brought.fqdn, %fault, "its proof was not looked for");
+                }
+            }
             let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();
             for one in active.iter().filter(|a| a.target.as_ref().is_some_and(|t| t.failover.is_some())) {
                 self.watch_policy(&one.fqdn);

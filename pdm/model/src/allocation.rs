@@ -77,6 +77,8 @@ pub enum ConditionKind {
     InSync,
     /// No failover is in effect: every nameserver answers as with all regions up. Only of a target with a policy.
     FailoverIdle,
+    /// The owner's proof of a brought domain can be repeated. Only once somebody asked for it again.
+    OwnershipProved,
     /// Somebody must act.
     AwaitingHuman,
     /// An operation is open and moves.

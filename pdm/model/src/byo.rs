@@ -22,6 +22,9 @@ pub struct Byo {
     pub registrar: Option<RegistrarChoice>,
     /// How the name was proved last.
     pub ownership: Ownership,
+    /// Given up to another owner, whose proof is newer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yielded: bool,
 }
 
 /// Whose API edits the parent, and what was accepted about it.
@@ -57,6 +60,9 @@ pub struct Ownership {
     pub at: Timestamp,
     /// Identity of the claim.
     pub claim: String,
+    /// When it was looked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
 }
 
 /// What the parent held before our first write, for the way back.

@@ -13,6 +13,7 @@ pub mod handover;
 pub mod incident;
 pub mod keys;
 pub mod lifecycle;
+pub mod menus;
 pub mod name;
 pub mod operation;
 pub mod polling;

@@ -459,7 +459,10 @@ mod tests {
         }
         let release = OperationKind::Release;
         before(release, &[S::WithdrawDelegationDs, S::AwaitDelegationDsGone, S::ReturnDelegation]);
-        before(release, &[S::ReturnDelegation, S::AwaitDelegationGone, S::RemoveZone, S::RestoreDelegationDs]);
+        before(
+            release,
+            &[S::ReturnDelegation, S::AwaitDelegationGone, S::RemoveZone, S::RestoreDelegationDs],
+        );
         before(release, &[S::RestoreDelegationDs, S::AwaitRestoredDs, S::ForgetCredential]);
     }
 

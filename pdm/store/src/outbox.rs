@@ -79,7 +79,8 @@ impl Job for Keep {
         } else {
             "DELETE FROM outbox_sinks WHERE sink = $1"
         };
-        let changed = sqlx::query(change).bind(sink.clone()).execute(&mut session.conn).await?.rows_affected();
+        let changed =
+            sqlx::query(change).bind(sink.clone()).execute(&mut session.conn).await?.rows_affected();
         if changed == 0 {
             return Ok(());
         }

@@ -117,7 +117,11 @@ impl Hook {
             return Ok(());
         }
         if NEVER.contains(&status) {
-            tracing::error!(id = notice.id, status, "the hook will not take this notice; it is not sent again");
+            tracing::error!(
+                id = notice.id,
+                status,
+                "the hook will not take this notice; it is not sent again"
+            );
             return Ok(());
         }
         Err(Fault::transient("hook-refused", format!("the hook answered {status}")))
@@ -216,7 +220,8 @@ mod tests {
         }
         assert!(made("http://10.1.2.3/x", &["10.0.0.0/8"]) && made("https://10.1.2.3/x", &["10.0.0.0/8"]));
         assert!(!made("http://9.9.9.9/x", &["10.0.0.0/8"]), "plain text stays in the allowed network");
-        let short = Settings { secret: Zeroizing::new(vec![7; 31]), ..settings("https://hooks.example/", &[]) };
+        let short =
+            Settings { secret: Zeroizing::new(vec![7; 31]), ..settings("https://hooks.example/", &[]) };
         assert!(Hook::new(short, || Timestamp(0)).is_err());
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pdm_model::{Condition, ConditionKind, Status, Who};
+use pdm_model::{Condition, Who};
 use pdm_ports::outbox::Happened;
 use serde_json::{Value, json};
 
@@ -19,11 +19,10 @@ pub struct Notice {
 /// `letters` has the addresses of owners.
 #[must_use]
 pub fn notice(happened: &Happened, letters: &BTreeMap<String, String>) -> Option<Notice> {
-    let now = asked_of_owner(&happened.conditions)?;
-    let before = happened.conditions_before.as_ref().and_then(asked_of_owner);
-    if before.is_some_and(|before| before.reason == now.reason && before.since == now.since) {
-        return None;
-    }
+    let before = happened.conditions_before.as_ref().map(asked_of_owner).unwrap_or_default();
+    let same = |a: &Condition, b: &Condition| (a.kind, &a.reason, a.since) == (b.kind, &b.reason, b.since);
+    let news = |now: &Condition| !before.iter().any(|before| same(before, now));
+    let now = asked_of_owner(&happened.conditions).into_iter().find(news)?;
     // A store that was copied numbers anew; the time keeps old and new apart.
     let id = format!("{}-{}-{}", happened.allocation, happened.seq, happened.at.0);
     let mut data = json!({
@@ -52,12 +51,10 @@ pub fn notice(happened: &Happened, letters: &BTreeMap<String, String>) -> Option
     Some(Notice { id, body: event.to_string() })
 }
 
-/// What is asked of the owner, if anything is.
-fn asked_of_owner(conditions: &Value) -> Option<Condition> {
-    let all: Vec<Condition> = serde_json::from_value(conditions.clone()).ok()?;
-    all.into_iter().find(|c| {
-        c.kind == ConditionKind::AwaitingHuman && c.status == Status::True && c.who == Some(Who::Caller)
-    })
+/// What is asked of the owner.
+fn asked_of_owner(conditions: &Value) -> Vec<Condition> {
+    let all: Vec<Condition> = serde_json::from_value(conditions.clone()).unwrap_or_default();
+    all.into_iter().filter(|c| c.who == Some(Who::Caller)).collect()
 }
 
 /// Ready to be sent.
@@ -75,7 +72,7 @@ fn letter(happened: &Happened, now: &Condition) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pdm_model::{Phase, Timestamp};
+    use pdm_model::{ConditionKind, Phase, Status, Timestamp};
 
     fn asked(reason: &str, who: Who, since: i64) -> Value {
         json!([Condition {

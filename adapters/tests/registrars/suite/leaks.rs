@@ -133,7 +133,8 @@ fn before_secret(text: &str, secret: &str) -> Option<String> {
         .bytes()
         .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02x}") })
         .collect();
-    let forms = [secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret), hex, listed, percent];
+    let forms =
+        [secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret), hex, listed, percent];
     let at = forms.iter().filter_map(|form| text.find(&form.to_ascii_lowercase())).min()?;
     let from = text.char_indices().map(|(i, _)| i).filter(|i| *i <= at).rev().nth(100).unwrap_or(0);
     Some(text[from..at].to_owned())

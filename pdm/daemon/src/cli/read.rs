@@ -120,9 +120,10 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
         }
         Verb::Registrars { verb: None } => {
             let body = client.get(&["registrars"], &[]).await?.body;
+            let whole = matches!(client.output, Output::Json);
             rows(
                 client,
-                &body,
+                if whole { &body } else { &body["registrars"] },
                 &[("ID", "/id"), ("NAME", "/name"), ("RECIPE", "/recipe"), ("CAPABILITY", "/capability")],
             )
         }

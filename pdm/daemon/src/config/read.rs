@@ -85,9 +85,8 @@ fn read(tree: &Table, base: &Path, env: &Outside, problems: &mut Vec<Problem>) -
     let nats = tree
         .get("nats")
         .map(|v| super::nats::read(Reader::new("nats", "nats", Some(v), problems), base, env));
-    let notify = tree
-        .get("notify")
-        .map(|v| notify(Reader::new("notify", "notify", Some(v), problems), base, env));
+    let notify =
+        tree.get("notify").map(|v| notify(Reader::new("notify", "notify", Some(v), problems), base, env));
     let telemetry = tree
         .get("telemetry")
         .map(|v| telemetry(Reader::new("telemetry", "telemetry", Some(v), problems), base, env));

@@ -169,6 +169,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
         },
         oidc: None,
         nats: None,
+        notify: None,
         telemetry: None,
         // Everything is near: after a crash the next start need not wait long for the leases of the one before.
         worker: Worker { lease: Duration::from_secs(10), ..Worker::default() },

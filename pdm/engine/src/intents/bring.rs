@@ -31,8 +31,8 @@ impl Engine {
             None => None,
         };
         let now = self.parts.store.now().await?;
-        let ownership = Ownership { by: ProvedBy::Txt, at: now, claim: claim.id.clone() };
-        let byo = Byo { registered: claim.registered.clone(), registrar: choice, ownership };
+        let ownership = Ownership { by: ProvedBy::Txt, at: now, claim: claim.id.clone(), asked: None };
+        let byo = Byo { registered: claim.registered.clone(), registrar: choice, ownership, yielded: false };
         Ok(Brought { claim, byo, credential })
     }
 
@@ -117,6 +117,9 @@ impl Brought {
             // Committed already: a repeat finds it so.
             (Some(live), _) => return Ok(live.clone()),
             (None, Some(other)) => {
+                if let Some(refusal) = super::dispute::refusal(claim, other, facts) {
+                    return Err(refusal);
+                }
                 let held = pdm_ports::store::Held {
                     fqdn: other.fqdn.clone(),
                     phase: other.phase,

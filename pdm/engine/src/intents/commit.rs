@@ -35,7 +35,11 @@ impl Engine {
         let rules = self.settings.rules(&before)?;
         let target = self.admit_target(&name, rules, target).await?;
         let brought = match (claim, registrar) {
-            (Some(claim), registrar) => Some(self.bring(claim, registrar).await?),
+            (Some(claim), registrar) => {
+                let brought = self.bring(claim, registrar).await?;
+                self.settle_dispute(&brought.claim).await?;
+                Some(brought)
+            }
             (None, Some(_)) if before.mode == Mode::Pool => {
                 let detail = "a pool is edited by PDM itself; leave the registrar out";
                 return Err(Refusal::new("invalid-body", detail).field("registrar").into());

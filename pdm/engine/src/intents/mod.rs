@@ -9,6 +9,7 @@ pub mod check;
 pub mod claim;
 pub mod commit;
 pub mod credential;
+pub(crate) mod dispute;
 pub mod drain;
 pub mod failover;
 pub mod keys;
@@ -16,6 +17,7 @@ pub mod read;
 pub mod release;
 pub mod reserve;
 
+pub use dispute::NOTICE;
 use pdm_model::{Allocation, Operation, Refusal, Timestamp, ZoneName};
 use pdm_ports::Fault;
 

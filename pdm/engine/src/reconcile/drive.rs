@@ -124,6 +124,10 @@ impl Work {
 
     /// Never shorter than the NS TTL that caches may still hold.
     fn quarantine(&self) -> Result<Duration, Fault> {
+        // Never delegated here, and wanted by somebody who proved it.
+        if self.allocation.byo.as_ref().is_some_and(|byo| byo.yielded) {
+            return Ok(Duration::ZERO);
+        }
         let pool = self.engine.pool_of(&self.allocation)?;
         let ns = self.allocation.observed.parent.ns_ttl.map_or(pool.ttls.parent_ns.wait(), |ttl| ttl.wait());
         Ok(pool.quarantine.max(ns))

@@ -296,3 +296,60 @@ async fn a_credential_kept_in_memory_is_nowhere_in_the_store() {
     world.store.audit(entry).await.unwrap();
     assert!(world.store_holds(SECRET));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_proof_wins_only_when_the_older_cannot_be_repeated_after_notice() {
+    let world = World::new(true, &[]).await;
+    let publish = |values: &[&String]| {
+        let values = values.iter().map(|v| format!("\"{v}\"")).collect();
+        world.net.with(|held| held.txt = values);
+    };
+    let older = world.claim("acme", "acme.example", Mode::ByoManual).await.unwrap();
+    let older_proof = older.challenge.unwrap().value;
+    publish(&[&older_proof]);
+    world.commit("acme.example", &older.token, None).await.unwrap();
+    world.until_waits("remove-ds").await;
+
+    let newer = world.claim("mallory", "acme.example", Mode::ByoManual).await.unwrap();
+    let newer_proof = newer.challenge.unwrap().value;
+    let refused = async || code(world.commit("acme.example", &newer.token, None).await.unwrap_err());
+    let told = async || {
+        let held = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+        let kind = pdm_model::ConditionKind::OwnershipProved;
+        let proved = held.conditions.iter().find(|c| c.kind == kind).cloned();
+        proved.map(|c| (c.reason, c.who == Some(pdm_model::Who::Caller)))
+    };
+    // Both can show it: the older stays.
+    publish(&[&older_proof, &newer_proof]);
+    assert_eq!(refused().await, "name-taken");
+    // The older cannot: its owner is told, and has time.
+    publish(&[&newer_proof]);
+    assert_eq!((refused().await, refused().await), ("ownership-disputed", "ownership-disputed"));
+    assert_eq!(told().await, Some(("ownership-disputed".to_owned(), true)));
+    // Repeated in time, the dispute is over.
+    publish(&[&older_proof, &newer_proof]);
+    assert_eq!(refused().await, "name-taken");
+    assert_eq!(told().await, Some(("proved".to_owned(), false)));
+    // Not repeated, the time passes.
+    publish(&[&newer_proof]);
+    assert_eq!(refused().await, "ownership-disputed");
+    assert!(!story(&world).contains(&"zone removed".to_owned()));
+    world.pass(pdm_engine::intents::NOTICE);
+    assert_eq!(refused().await, "ownership-disputed", "it is being given back");
+    world.until("the end of the older", |phase, _| phase == Phase::Quarantined).await;
+    world.store.expire(10).await.unwrap();
+    world.commit("acme.example", &newer.token, None).await.unwrap();
+    world.until_waits("remove-ds").await;
+    let held = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
+    assert_eq!(held.owner, "mallory");
+    assert_eq!(story(&world), ["zone", "zone removed", "zone"]);
+    // Once the parent delegates here, that is the proof, and whoever shows a TXT comes too late.
+    world.net.set_ds(BTreeSet::new());
+    world.until_waits("set-ns").await;
+    world.net.set_ns(ours());
+    publish(&[]);
+    let third = world.claim("eve", "acme.example", Mode::ByoManual).await.unwrap();
+    publish(&[&third.challenge.unwrap().value]);
+    world.until_waits("add-ds").await;
+    assert_eq!(code(world.commit("acme.example", &third.token, None).await.unwrap_err()), "name-taken");
+}

@@ -619,6 +619,18 @@ impl World {
         self.until(reason, |_, operation| operation.is_some_and(waits)).await.unwrap()
     }
 
+    /// The store's clock goes on by this much.
+    pub fn pass(&self, time: Duration) {
+        let sql = format!(
+            "DROP VIEW pdm_clock; CREATE VIEW pdm_clock (now_ms) AS
+             SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER) + {};",
+            time.as_millis() + 1
+        );
+        let file = self.dir.path().join("pdm.db");
+        let done = std::process::Command::new("sqlite3").arg(file).arg(sql).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
     /// Whether any file of the store has these octets in it.
     pub fn store_holds(&self, text: &str) -> bool {
         std::fs::read_dir(self.dir.path()).unwrap().any(|file| {

@@ -308,6 +308,7 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ("way-back", "The way back", "طريق العودة"),
     ("what", "What", "ماذا"),
     ("what-changed", "What changed", "ما الذي تغيّر"),
+    ("where-to-click", "Where to click at your registrar", "أين تجد ذلك لدى مسجّل نطاقك"),
     ("who-acts", "Who must act", "من عليه التصرف"),
     ("who-caller", "The owner", "المالك"),
     ("who-nobody", "Nobody; it ends by itself", "لا أحد؛ ينتهي تلقائيًا"),

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use pdm_api::pool::{CredentialFieldView, CredentialView, RegistrarView};
+use pdm_api::pool::{CredentialFieldView, CredentialView, MenuView, RegistrarView};
 use pdm_api::requests::CredentialCheckBody;
 use pdm_api::{ProblemBody, Registrars};
 use pdm_engine::caller::Right;
+use pdm_model::menus::menus;
 use pdm_ports::registrar::Registrar;
 use zeroize::Zeroizing;
 
@@ -22,7 +23,8 @@ use crate::problem::{Failure, json};
 pub(crate) async fn handler(State(state): State<S>, Asking(caller): Asking) -> Result<Response, Failure> {
     caller.must(Right::Check)?;
     let registrars = state.engine().registrars().values().map(|r| view(r.as_ref())).collect();
-    Ok(json(StatusCode::OK, &Registrars { registrars }))
+    let menus = menus().iter().map(MenuView::from).collect();
+    Ok(json(StatusCode::OK, &Registrars { registrars, menus }))
 }
 
 /// What a credential can do with a domain. Writes nothing.

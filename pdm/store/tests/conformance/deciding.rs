@@ -28,7 +28,8 @@ fn full(facts: &Facts) -> Allocation {
     a.byo = Some(Byo {
         registered: pool(),
         registrar: None,
-        ownership: Ownership { by: ProvedBy::Txt, at: facts.now, claim: a.id.clone() },
+        ownership: Ownership { by: ProvedBy::Txt, at: facts.now, claim: a.id.clone(), asked: None },
+        yielded: false,
     });
     a.conditions = vec![Condition {
         kind: ConditionKind::InSync,

@@ -44,5 +44,9 @@ pub async fn changes_wait_in_order_until_they_are_told(bed: Bed) {
     assert_eq!(store.backlog("one").await.unwrap().count, 4, "asking again changes nothing");
     store.keep("one", false).await.unwrap();
     assert_eq!(store.backlog("one").await.unwrap().count, 0);
-    assert_eq!(store.backlog("other").await.unwrap().count, 1, "one that stops takes nothing from the others");
+    assert_eq!(
+        store.backlog("other").await.unwrap().count,
+        1,
+        "one that stops takes nothing from the others"
+    );
 }

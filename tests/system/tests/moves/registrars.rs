@@ -89,7 +89,8 @@ pub async fn ovh(lab: &Arc<Lab>) -> Registrar {
     let keys = ask(lab.old.servers[0].address(), ACME, "DNSKEY", Duration::from_secs(5)).await;
     let tags: Vec<String> =
         lab.old.ds(ACME).await.iter().filter_map(|ds| ds.split(' ').next().map(str::to_owned)).collect();
-    let keys: Vec<String> = keys.records().iter().filter(|key| key.starts_with("257 ")).map(ToString::to_string).collect();
+    let keys: Vec<String> =
+        keys.records().iter().filter(|key| key.starts_with("257 ")).map(ToString::to_string).collect();
     assert_eq!((keys.len(), tags.len()), (1, 1), "one entry point: {keys:?}");
     let parts: Vec<&str> = keys[0].split_ascii_whitespace().collect();
     vendor.domains[0].keys = vec![json!({
@@ -97,6 +98,7 @@ pub async fn ovh(lab: &Arc<Lab>) -> Registrar {
         "tag": tags[0].parse::<u16>().unwrap(),
     })];
     let [application, secret, consumer] = ovh::GOOD;
-    let fields = [("application_key", application), ("application_secret", secret), ("consumer_key", consumer)];
+    let fields =
+        [("application_key", application), ("application_secret", secret), ("consumer_key", consumer)];
     open(lab, vendor, "ovh", "/1.0", &fields).await
 }

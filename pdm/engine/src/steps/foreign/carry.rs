@@ -94,14 +94,7 @@ async fn read(work: &mut Work, step: StepKind, old: &[Server]) -> Result<Outcome
     let engine = work.engine.clone();
     let (name, now) = (work.allocation.fqdn.clone(), work.now());
     let label = format!("pdm-{}", Uuid::new_v4().simple());
-    let mut reading = std::pin::pin!(engine.parts.gather.gather(&name, old, &label, now));
-    let zone = loop {
-        tokio::select! {
-            zone = &mut reading => break zone,
-            () = tokio::time::sleep(engine.settings.lease / 4) => work.hold().await?,
-        }
-    };
-    let zone = match zone {
+    let zone = match super::holding(work, engine.parts.gather.gather(&name, old, &label, now)).await? {
         Ok(zone) => zone,
         Err(fault) if fault.code == "zone-silent" || fault.code == "zone-too-large" => {
             let detail = format!("the old zone cannot be read ({}); upload it as a file", fault.detail);

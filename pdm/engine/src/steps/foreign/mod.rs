@@ -22,9 +22,9 @@ use pdm_ports::{Class, Fault, Server};
 use serde_json::json;
 
 use super::called;
-use restore::before;
 use crate::editor::{Ask, Editor, place};
 use crate::reconcile::drive::{Outcome, Work};
+use restore::before;
 
 /// The longest time between two looks while only time is lacking: what is waited for may come back.
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
@@ -233,8 +233,10 @@ async fn by_api(
     change: &Change,
 ) -> Result<Outcome, Fault> {
     let engine = work.engine.clone();
+    let (allocation, change) = (work.allocation.clone(), change.clone());
     if let Some(task) = state(work).task.clone() {
-        let status = editor.follow(&engine, &work.allocation, &TaskId(task)).await?;
+        let task = TaskId(task);
+        let status = holding(work, editor.follow(&engine, &allocation, &task)).await??;
         return Ok(match status {
             TaskStatus::Running { stage } => {
                 wait(work, step, "registrar-at-work", format!("the registrar says: {stage}"), Who::Nobody)
@@ -249,9 +251,10 @@ async fn by_api(
             }
         });
     }
-    note_write(work, change);
+    note_write(work, &change);
     work.hold().await?;
-    let applied = editor.write(&engine, &Ask { allocation: &work.allocation, change }).await?;
+    let ask = Ask { allocation: &allocation, change: &change };
+    let applied = holding(work, editor.write(&engine, &ask)).await??;
     if let Some(task) = applied.task {
         state(work).task = Some(task.0);
         return Ok(wait(
@@ -263,6 +266,19 @@ async fn by_api(
         ));
     }
     Ok(done(json!({ "by": "api", "wrote": applied.wrote, "agrees": applied.agrees, "notes": applied.notes })))
+}
+
+/// Hold the lease while a registrar takes its time: it has a pace of its own, and answers slowly. When the lease is lost
+/// the call is given up; whoever has the operation now reads what became of it.
+async fn holding<T>(work: &mut Work, doing: impl Future<Output = T>) -> Result<T, Fault> {
+    let each = work.engine.settings.lease / 4;
+    let mut doing = std::pin::pin!(doing);
+    loop {
+        tokio::select! {
+            done = &mut doing => return Ok(done),
+            () = tokio::time::sleep(each) => work.hold().await?,
+        }
+    }
 }
 
 /// What is asked for counts as seen from now on, whether or not we live to hear the answer.
@@ -288,7 +304,8 @@ fn note_write(work: &mut Work, change: &Change) {
 async fn read_vendor(work: &mut Work) -> Result<Option<CurrentState>, Fault> {
     let editor = editor(work)?;
     let engine = work.engine.clone();
-    let current = editor.read(&engine, &work.allocation).await?;
+    let allocation = work.allocation.clone();
+    let current = holding(work, editor.read(&engine, &allocation)).await??;
     let kept = current.as_ref().and_then(|c| serde_json::to_value(c).ok());
     if let Some(previous) = &mut state(work).previous
         && previous.vendor.is_none()

@@ -160,7 +160,8 @@ pub(in crate::steps) async fn restore(work: &mut Work) -> Result<Outcome, Fault>
     }
     let ttl = engine.pool_of(&work.allocation)?.ttls.parent_ds;
     let wanted = Change { ds: Some((before.ds, ttl)), ..change(work) };
-    let progress = "It is the one from before: the nameservers sign with its key. Without it the name works, unsigned.";
+    let progress =
+        "It is the one from before: the nameservers sign with its key. Without it the name works, unsigned.";
     edit(work, step, wanted, progress.to_owned()).await
 }
 

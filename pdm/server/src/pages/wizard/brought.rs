@@ -8,6 +8,7 @@ use pdm_engine::intents::RegistrarRequest;
 use pdm_engine::ownership::Challenge;
 use pdm_model::byo::Instruction;
 use pdm_model::handover::Planned;
+use pdm_model::menus::{Menu, menus};
 use pdm_model::{Allocation, Mode, Phase, Refusal};
 use pdm_ports::registrar::{Cannot, Caveat, CredentialField, DsForm, ModeCapability, Registrar};
 use zeroize::Zeroizing;
@@ -60,12 +61,20 @@ pub(crate) struct Sight {
     pub ours: bool,
 }
 
+/// Where an instruction is carried out at a common registrar.
+pub(crate) struct Place {
+    pub name: &'static str,
+    pub menu: &'static str,
+    pub help: &'static str,
+}
+
 /// The brought side of a name.
 #[derive(Default)]
 pub(crate) struct Brought {
     pub challenge: Option<Challenge>,
     pub offers: Vec<Offer>,
     pub instruction: Option<Instruction>,
+    pub places: Vec<Place>,
     pub stages: Vec<Planned>,
     pub sights: Vec<Sight>,
 }
@@ -100,6 +109,7 @@ impl Brought {
         Self {
             challenge: engine.pending_challenge(a),
             offers,
+            places: foreign.and_then(|f| f.instruction.as_ref()).map(|i| places(a, i)).unwrap_or_default(),
             instruction: foreign.and_then(|f| f.instruction.clone()),
             stages: foreign.and_then(|f| f.plan.as_ref()).map(|p| p.stages.clone()).unwrap_or_default(),
             sights: sights.unwrap_or_default(),
@@ -115,6 +125,16 @@ impl Brought {
     pub(crate) fn with_ours(&self) -> usize {
         self.sights.iter().filter(|sight| sight.ours).count()
     }
+}
+
+/// A registered domain is changed at its registrar; a name inside one wherever its zone is.
+fn places(a: &Allocation, todo: &Instruction) -> Vec<Place> {
+    let about_ds = todo.action.ends_with("-ds");
+    let place = |menu: &Menu| {
+        let at = if about_ds { menu.ds? } else { menu.nameservers };
+        Some(Place { name: menu.name, menu: at, help: menu.help })
+    };
+    if a.pool == a.fqdn { menus().iter().filter_map(place).collect() } else { Vec::new() }
 }
 
 fn joined<T: ToString>(set: &BTreeSet<T>) -> String {
