@@ -39,9 +39,8 @@ pub(crate) async fn put_down(
     news: &Transition,
     report: Option<&str>,
 ) -> Result<(), Trouble> {
-    let on: Option<AnyRow> = sqlx::query("SELECT 1 FROM outbox_sinks LIMIT 1")
-        .fetch_optional(&mut session.conn)
-        .await?;
+    let on: Option<AnyRow> =
+        sqlx::query("SELECT 1 FROM outbox_sinks LIMIT 1").fetch_optional(&mut session.conn).await?;
     if on.is_none() {
         return Ok(());
     }

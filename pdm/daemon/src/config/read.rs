@@ -151,7 +151,7 @@ fn must_have_a_mesh(tree: &Table, problems: &mut Vec<Problem>) {
     }
 }
 
-fn notify(mut r: Reader<'_>, base: &Path, env: Env<'_>) -> Option<pdm_webhook::Settings> {
+fn notify(mut r: Reader<'_>, base: &Path, env: &Outside) -> Option<pdm_webhook::Settings> {
     let url = r.get("url", value::url);
     let secret = r.get("secret", |v| {
         let octets = secret(base)(v)?.octets(env)?;

@@ -77,7 +77,12 @@ pub(crate) async fn submit(State(state): State<S>, request: Request) -> Result<R
     let given: Fields = fields(&body_of(request, &state).await?)?;
     let token = given.token.trim();
     let next = own_place(&given.next);
-    if state.app.authenticator.authenticate(&Presented { bearer: Some(token), peer, workload: None }).is_none() {
+    if state
+        .app
+        .authenticator
+        .authenticate(&Presented { bearer: Some(token), peer, workload: None })
+        .is_none()
+    {
         let c = Chrome::for_nobody(&headers, "/login");
         let page = Page { c, next, wrong: Some("sign-in-wrong"), issuer: issuer::issuer(&state) };
         return html_with(StatusCode::UNAUTHORIZED, &page);

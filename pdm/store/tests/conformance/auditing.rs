@@ -96,14 +96,14 @@ pub async fn news_of_findings_waits_with_the_report_while_somebody_is_told(bed: 
     let lent = reserve(&store, "told", "acme").await.unwrap().allocation.unwrap();
     let name = lent.fqdn.as_str();
     store.keep_report(&report("0", name, now), None, &[news(Turn::New)]).await.unwrap();
-    store.keep(true).await.unwrap();
-    assert_eq!(store.waiting(9).await.unwrap().len(), 1, "only how the name stands");
+    store.keep("nats", true).await.unwrap();
+    assert_eq!(store.waiting("nats", 9).await.unwrap().len(), 1, "only how the name stands");
 
     store.keep_report(&report("1", name, now), None, &[news(Turn::New), news(Turn::Gone)]).await.unwrap();
     // An id that was given already: nothing of that report is kept, its news neither.
     assert!(store.keep_report(&report("1", name, now), None, &[news(Turn::Worse)]).await.is_err());
     store.keep_report(&report("2", pool().as_str(), now), None, &[news(Turn::New)]).await.unwrap();
-    let told: Vec<_> = store.waiting(9).await.unwrap().into_iter().skip(1).collect();
+    let told: Vec<_> = store.waiting("nats", 9).await.unwrap().into_iter().skip(1).collect();
     let turn = |n: usize| told[n].finding.as_ref().unwrap()["turn"].as_str().unwrap().to_owned();
     assert_eq!((told.len(), turn(0), turn(1), turn(2)), (3, "new".into(), "gone".into(), "new".into()));
     assert_eq!((told[0].allocation.as_str(), told[0].owner.as_str()), (lent.id.as_str(), "acme"));
@@ -114,7 +114,7 @@ pub async fn news_of_findings_waits_with_the_report_while_somebody_is_told(bed: 
 pub async fn what_a_quick_look_saw_is_told_once(bed: Bed) {
     let store = bed.open().await;
     let lent = reserve(&store, "looked", "acme").await.unwrap().allocation.unwrap();
-    store.keep(true).await.unwrap();
+    store.keep("nats", true).await.unwrap();
     let entry = |text: &str| AuditEntry::new("pdm", "glance", &lent.fqdn, text);
     let note = async |wrong: Option<&str>, turn| {
         store.note_wrong(&lent.fqdn, wrong, entry("seen"), &news(turn)).await.unwrap()
@@ -126,7 +126,7 @@ pub async fn what_a_quick_look_saw_is_told_once(bed: Bed) {
     assert_eq!(store.wrong_names().await.unwrap(), known);
     assert!(note(None, Turn::Gone).await);
     assert!(store.wrong_names().await.unwrap().is_empty());
-    assert_eq!(store.waiting(9).await.unwrap().len(), 3);
+    assert_eq!(store.waiting("nats", 9).await.unwrap().len(), 3);
     let log = store.audit_log(Some(&lent.fqdn), Some("pdm"), None, 9).await.unwrap();
     assert_eq!(log.iter().filter(|entry| entry.action == "glance").count(), 2);
 }
