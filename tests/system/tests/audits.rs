@@ -23,7 +23,11 @@ fn pdm(world: &World, args: &[&str]) -> (i32, String, String) {
 
 /// A line as an admin types it: in a shell, with `pdm` on the path. Exit status and everything that it says.
 fn shell(world: &World, line: &str) -> (i32, String) {
-    let here = pdm_harness::daemon::binary().parent().unwrap().display().to_string();
+    let bin = world.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    // It is there already after the first line.
+    let _ = std::os::unix::fs::symlink(pdm_harness::daemon::binary(), bin.join("pdm"));
+    let here = bin.display();
     let path = std::env::var("PATH").unwrap_or_default();
     let done = Command::new("sh")
         .args(["-c", line])
