@@ -70,10 +70,4 @@ impl Nats {
     pub fn url(&self) -> String {
         format!("nats://{}", self.at)
     }
-
-    /// The same with the name and password of a user.
-    #[must_use]
-    pub fn url_of(&self, user: &str) -> String {
-        format!("nats://{user}@{}", self.at)
-    }
 }

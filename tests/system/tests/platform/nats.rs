@@ -177,7 +177,8 @@ async fn an_organization_sees_its_own_events_in_its_own_account() {
     );
     let nats = Nats::start_with(&config).await;
     let listen = async |owner: &str| {
-        let client = async_nats::connect(nats.url_of(&format!("{owner}:secret"))).await.unwrap();
+        let options = async_nats::ConnectOptions::with_user_and_password(owner.into(), "secret".into());
+        let client = options.connect(nats.url()).await.unwrap();
         let subscription = client.subscribe("mine.>").await.unwrap();
         client.flush().await.unwrap();
         (client, subscription)

@@ -251,28 +251,27 @@ async fn certificates_and_authorities_are_rotated_under_load_without_a_failed_re
             })
         })
         .collect();
-    let rotations = || async {
-        let text =
-            get(&pki.client("provisioner", SERVER), &format!("{base}/metrics")).await.unwrap().1.to_string();
+    let rotations = async |client: &str| {
+        let text = get(&pki.client(client, SERVER), &format!("{base}/metrics")).await.unwrap().1.to_string();
         let (_, after) = text.rsplit_once("pdm_svid_rotations_total ").unwrap();
         after.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap()
     };
-    let wait_for = async |least: usize| {
+    let wait_for = async |client: &str, least: usize| {
         until("the next rotation", || async {
-            let seen = rotations().await;
+            let seen = rotations(client).await;
             if seen >= least { Ok(()) } else { Err(seen) }
         })
         .await;
     };
     // The same authority twice; then another one: first trusted beside the old one, then issuing, then alone.
-    let before = rotations().await;
+    let before = rotations("provisioner").await;
     pki.issue("one", "server", SERVER, false);
-    wait_for(before + 1).await;
+    wait_for("provisioner", before + 1).await;
     pki.authority("two");
     pki.bundle(&["one", "two"]);
-    wait_for(before + 2).await;
+    wait_for("provisioner", before + 2).await;
     pki.issue("two", "server", SERVER, false);
-    wait_for(before + 3).await;
+    wait_for("provisioner", before + 3).await;
     done.store(true, Ordering::Relaxed);
     for one in load {
         one.await.unwrap();
@@ -280,7 +279,7 @@ async fn certificates_and_authorities_are_rotated_under_load_without_a_failed_re
     assert!(asked.load(Ordering::Relaxed) > 20, "{asked:?}");
     pki.issue("two", "late", PROVISIONER, false);
     pki.bundle(&["two"]);
-    wait_for(before + 4).await;
+    wait_for("late", before + 4).await;
     assert_eq!(get(&pki.client("late", SERVER), &url).await.unwrap().0, 200);
     // What the old authority issued is not trusted any longer.
     assert!(get(&pki.client("provisioner", SERVER), &url).await.is_err());
