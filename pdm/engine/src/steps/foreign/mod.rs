@@ -237,19 +237,20 @@ async fn by_api(
     if let Some(task) = state(work).task.clone() {
         let task = TaskId(task);
         let status = holding(work, editor.follow(&engine, &allocation, &task)).await??;
-        return Ok(match status {
+        match status {
             TaskStatus::Running { stage } => {
-                wait(work, step, "registrar-at-work", format!("the registrar says: {stage}"), Who::Nobody)
-            }
-            TaskStatus::Done => {
-                state(work).task = None;
-                done(json!({ "by": "api", "task": "done" }))
+                let detail = format!("the registrar says: {stage}");
+                return Ok(wait(work, step, "registrar-at-work", detail, Who::Nobody));
             }
             TaskStatus::Failed { reason } => {
                 state(work).task = None;
-                wait(work, step, "registrar-refused", format!("the registrar says: {reason}"), Who::Caller)
+                let detail = format!("the registrar says: {reason}");
+                return Ok(wait(work, step, "registrar-refused", detail, Who::Caller));
             }
-        });
+            // It may have been the task of a step before, whose effect was seen first. What is wanted now is compared
+            // with what is there, and written only when it differs.
+            TaskStatus::Done => state(work).task = None,
+        }
     }
     note_write(work, &change);
     work.hold().await?;
