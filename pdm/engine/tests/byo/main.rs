@@ -236,7 +236,7 @@ async fn nobody_flips_a_domain_under_a_foreign_ds() {
             let fields = registrar("full", SECRET).credential;
             let older = engine.set_ns(&admin(), "full", "acme.example", fields, &names).await;
             assert_eq!(code(older.unwrap_err()), "delegation-unsafe");
-            let target = pdm_model::Target::single(std::net::Ipv4Addr::new(185, 10, 10, 2 + round).into());
+            let target = pdm_model::Target::single(std::net::Ipv4Addr::new(185, 10, 10, 2 + round));
             let _ = engine.retarget(&admin(), "acme.example", target).await;
             let _ = engine.suspend(&admin(), "acme.example", "abuse").await;
             let _ = engine.resume(&admin(), "acme.example").await;
