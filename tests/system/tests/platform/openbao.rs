@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use pdm_harness::child::{Child, guarded, run};
 use pdm_harness::{Plan, StoreKind, World, net, until};
