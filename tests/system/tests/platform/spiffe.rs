@@ -408,7 +408,7 @@ async fn an_agent_by_another_hand_is_understood() {
     }
     let script = "import sys, time, grpc
 from concurrent import futures
-from spiffe._proto import workload_pb2 as pb, workload_pb2_grpc as rpc
+from spiffe.proto import workload_pb2 as pb, workload_pb2_grpc as rpc
 d = sys.argv[1]
 read = lambda n: open(d + '/' + n, 'rb').read()
 class Agent(rpc.SpiffeWorkloadAPIServicer):
