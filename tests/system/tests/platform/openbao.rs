@@ -122,7 +122,7 @@ impl Rvault {
         command.args(["server", "--config", &path("rvault.hcl")]);
         let child = Child::start("rvault", command, &dir.path().join("log"));
         let this = Self { url: format!("https://{at}"), dir, _child: child };
-        until("rvault", async || this.call("GET", "sys/seal-status", "", &json!({})).await).await;
+        until("rvault", async || this.call("GET", "sys/init", "", &json!({})).await).await;
         let keys =
             this.ok("PUT", "sys/init", "", &json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         let key = keys["keys"][0].as_str().unwrap().to_owned();
