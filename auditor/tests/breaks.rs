@@ -1,6 +1,7 @@
 //! Every way to be wrong has its reason, its question and a detail that names the difference.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod independent;
 mod support;
 
 use std::collections::BTreeSet;

@@ -259,4 +259,11 @@ CREATE TABLE carried_records (
     version INTEGER NOT NULL
 ) STRICT;
 
+-- The keys of pools' own zones, what people want of them, and their DS at the parent (JSON).
+CREATE TABLE pool_keys (
+    pool TEXT PRIMARY KEY NOT NULL CHECK (pool <> ''),
+    keys TEXT NOT NULL CHECK (keys <> ''),
+    version INTEGER NOT NULL
+) STRICT;
+
 UPDATE meta SET value = '2' WHERE key IN ('schema_version', 'min_compatible');

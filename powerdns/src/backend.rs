@@ -21,7 +21,7 @@ use crate::config::{InstanceConfig, Options};
 use crate::head::{self, ZoneHead};
 use crate::instances::Instances;
 use crate::retry::Tries;
-use crate::{create, keys, ownership, preflight, signing, wire};
+use crate::{create, keys, ownership, preflight, signals, signing, wire};
 
 /// How long an answer about health is repeated without asking again.
 const HEALTH_FRESH: Duration = Duration::from_secs(3);
@@ -90,7 +90,7 @@ impl PowerDns {
         if head.account == ownership::account(allocation) { Ok(Some(head)) } else { Err(not_ours(name)) }
     }
 
-    async fn write_owned(
+    pub(crate) async fn write_owned(
         &self,
         call: &'static str,
         method: Method,
@@ -172,6 +172,10 @@ impl ZoneBackend for PowerDns {
 
     async fn change_signing(&self, name: &ZoneName, whose: &Whose, change: &KeyChange) -> Result<(), Fault> {
         signing::change(self, name, whose, change).await
+    }
+
+    async fn change_signals(&self, zone: &ZoneName, changes: &[Change]) -> Result<(), Fault> {
+        signals::change(self, zone, changes).await
     }
 
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault> {

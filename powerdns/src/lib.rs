@@ -23,6 +23,7 @@ mod parent;
 mod pool_zone;
 mod preflight;
 mod retry;
+mod signals;
 mod signing;
 mod view;
 mod wire;

@@ -271,6 +271,17 @@ pub(crate) fn change(zone: &ZoneName, changes: &[Change], stamp: &Stamp) -> Resu
     patch(&rrsets)
 }
 
+/// The body that changes RRsets of a zone without a mark.
+pub(crate) fn plain_changes(changes: &[Change]) -> Result<Vec<u8>, Fault> {
+    fn one(change: &Change) -> Result<RrsetOut<'_>, Fault> {
+        match change {
+            Change::Replace(rrset) => RrsetOut::from_model(rrset),
+            Change::Delete(owner, rtype) => Ok(RrsetOut::delete(owner.as_str(), type_out(rtype)?)),
+        }
+    }
+    patch(&changes.iter().map(one).collect::<Result<Vec<_>, _>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

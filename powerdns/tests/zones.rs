@@ -267,3 +267,30 @@ async fn health_knows_the_version_and_flush_reaches_the_cache() {
     dns.flush(&name(ZONE)).await.unwrap();
     assert!(server.dig(&format!("console.{ZONE}"), "A").await.contains("192.0.2.10"));
 }
+
+#[tokio::test]
+async fn signals_are_written_beside_the_operators_records_and_nothing_else_is() {
+    let server = Pdns::sqlite().await;
+    let dns = server.client();
+    let spec = spec(ZONE, A);
+    dns.create_zone(&spec).await.unwrap();
+    let zone = pdm_model::ZoneName::parse("nameservers.example").unwrap();
+    let body = json!({"name": "nameservers.example.", "kind": "Native", "dnssec": true, "nameservers": ["ns1.nameservers.example."],
+        "rrsets": [{"name": "ns1.nameservers.example.", "type": "A", "ttl": 60, "records": [{"content": "192.0.2.1"}]}]});
+    assert_eq!(server.api("POST", "/zones", Some(body)).await.0, 201);
+    let owner = "_dsboot.acme.com._signal.ns1.nameservers.example.";
+    let cds = RecordType::Other("CDS".to_owned());
+    let content = format!("1 13 2 {}", "ab".repeat(32));
+    let signal = RRset::new(owner, cds.clone(), Ttl::new(60), [content]);
+    dns.change_signals(&zone, &[Change::Replace(signal)]).await.unwrap();
+    assert!(server.dig(owner, "CDS").await.contains("1 13 2 ABAB"));
+    assert!(server.dig("ns1.nameservers.example", "A").await.contains("192.0.2.1"));
+    dns.change_signals(&zone, &[Change::Delete(owner.to_owned(), cds.clone())]).await.unwrap();
+    assert!(!server.dig(owner, "CDS").await.contains("1 13 2"));
+    let refused =
+        dns.change_signals(&zone, &[Change::Delete("ns1.nameservers.example.".into(), RecordType::A)]).await;
+    assert_eq!(refused.unwrap_err().code, "not-a-signal");
+    let ours = format!("_dsboot.acme.com._signal.{ZONE}.");
+    let refused = dns.change_signals(&spec.name, &[Change::Delete(ours, cds)]).await;
+    assert_eq!(refused.unwrap_err().class, Class::NotOurs);
+}

@@ -1,6 +1,7 @@
 //! DNSSEC keys, rolls and policies as they are asked for and shown. No private key exists on this side of PowerDNS.
 
 use pdm_model::keys::{Asked, Hold, KeyPolicy, Rolled};
+use pdm_model::pool_keys::PoolDs;
 use pdm_model::{Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -88,6 +89,37 @@ pub struct RollView {
     pub new: Vec<u16>,
 }
 
+/// How the DS of a pool stands at its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AtParentView {
+    /// `right`, `missing`, `wrong`, `stale` or `unknown`.
+    pub standing: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Since when it stands so.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// When it was looked at.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Every DS that some server of the parent answered.
+    pub ds: Vec<String>,
+}
+
+impl From<&PoolDs> for AtParentView {
+    fn from(seen: &PoolDs) -> Self {
+        Self {
+            standing: seen.standing.as_str().to_owned(),
+            detail: seen.detail.clone(),
+            since: seen.since,
+            at: seen.at,
+            ds: seen.seen.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// How a name's keys stand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -108,6 +140,9 @@ pub struct KeysView {
     pub ds: Vec<String>,
     /// DS that it was last seen to hold.
     pub parent_ds: Vec<String>,
+    /// How that stands to the keys; of a pool only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_parent: Option<AtParentView>,
     /// When the first signature expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]

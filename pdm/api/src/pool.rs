@@ -32,6 +32,9 @@ pub struct PoolView {
     /// DS of the pool itself, for its registrar; missing when the servers do not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ds: Option<Vec<String>>,
+    /// How the DS stands at the pool's parent; missing until it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_parent: Option<crate::keys::AtParentView>,
 }
 
 /// All pools that the token may use.

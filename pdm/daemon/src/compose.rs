@@ -333,6 +333,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
             .collect::<BTreeMap<_, _>>(),
         byo: config.byo.clone(),
         nameservers: config.dns.nameservers.clone(),
+        signal_zones: config.dns.signal_zones.clone(),
         servers,
         skipped: config.dns.maintenance.iter().map(ToString::to_string).collect(),
         private_view: !config.dns.nameserver_addresses.is_empty(),
@@ -343,6 +344,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
         poll: config.worker.poll,
         sweep: config.worker.sweep,
         failover_look: config.worker.failover_look,
+        pool_ds: config.worker.pool_ds,
         proof_age: config.worker.proof_age,
         audit: config.audit.clone(),
     }

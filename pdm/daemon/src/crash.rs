@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pdm_carry_over::CarriedZone;
 use pdm_model::canonical::Change;
+use pdm_model::pool_keys::PoolKeys;
 use pdm_model::{
-    Allocation, AuditEntry, Claim, Condition, Delegation, DsRecord, Observed, Operation, Proof, Refusal,
-    Timestamp, ZoneName,
+    Allocation, AuditEntry, Claim, Delegation, DsRecord, Operation, Proof, Refusal, Timestamp, ZoneName,
 };
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::registrar::{
@@ -162,7 +162,7 @@ port! { store Store {
     point let_go(token: &str) -> Answer<()>;
     point hurry(operation: &str) -> Answer<bool>;
     point expire(limit: u32) -> Answer<u64>;
-    point note(allocation: &str, generation: i64, conditions: Vec<Condition>, observed: Observed, proof: Option<Proof>, audit: Vec<AuditEntry>) -> Answer<bool>;
+    point note(allocation: &Allocation, proof: Option<Proof>, audit: Vec<AuditEntry>) -> Answer<bool>;
     plain allocation(name: &ZoneName) -> Answer<Option<(Allocation, Option<Operation>)>>;
     plain allocations(filter: &Filter) -> Answer<Vec<Allocation>>;
     plain operation(id: &str) -> Answer<Option<Operation>>;
@@ -186,6 +186,8 @@ port! { store Store {
     plain credentials() -> Answer<Vec<SealedCredential>>;
     plain carried(allocation: &str) -> Answer<Option<(CarriedZone, i64)>>;
     point put_carried(allocation: &str, zone: &CarriedZone, before: Option<i64>, audit: Option<AuditEntry>) -> Answer<bool>;
+    plain pool_keys(pool: &ZoneName) -> Answer<Option<(PoolKeys, i64)>>;
+    point put_pool_keys(pool: &ZoneName, keys: &PoolKeys, before: Option<i64>, audit: Vec<AuditEntry>) -> Answer<bool>;
     point prune() -> Answer<u64>;
 } }
 
@@ -202,6 +204,7 @@ port! { zones ZoneBackend {
     point ensure_signed(name: &ZoneName, stamp: &Stamp) -> Answer<()>;
     point read_signing(name: &ZoneName) -> Answer<Option<Signing>>;
     point change_signing(name: &ZoneName, whose: &Whose, change: &KeyChange) -> Answer<()>;
+    point change_signals(zone: &ZoneName, changes: &[Change]) -> Answer<()>;
     point remove_zone(name: &ZoneName, allocation: &str) -> Answer<()>;
     point list_zones() -> Answer<Vec<ZoneSummary>>;
     point flush(name: &ZoneName) -> Answer<()>;
@@ -253,7 +256,7 @@ mod tests {
         assert_eq!(super::registrar::CALLS.len(), methods(vendors, "Registrar"));
         // The reads that have none, by name: whoever adds a method decides here.
         let reads = "now holder allocation allocations operation open_operations events counts queue audit_log freezes mark claims credential \
-                     credentials carried";
+                     credentials carried pool_keys";
         let traced = store::CALLS.iter().filter(|c| !c.is_empty()).count();
         let all = methods(include_str!("../../ports/src/store.rs"), "Store");
         assert_eq!(traced + reads.split(' ').count(), all);

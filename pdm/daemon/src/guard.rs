@@ -146,6 +146,11 @@ impl ZoneBackend for GuardedZones {
         self.inner.change_signing(name, whose, change).await
     }
 
+    async fn change_signals(&self, zone: &ZoneName, changes: &[Change]) -> Result<(), Fault> {
+        let _turn = self.turns.take(zone).await?;
+        self.inner.change_signals(zone, changes).await
+    }
+
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault> {
         self.inner.remove_zone(name, allocation).await
     }

@@ -66,6 +66,8 @@ pub struct Engine {
     pub(crate) waiters: Waiters,
     /// Rung when there may be work.
     pub(crate) bell: Notify,
+    /// Rung when the keys of a pool are to be looked at.
+    pub(crate) pool_bell: Notify,
     /// One permit for each operation driven at once.
     pub(crate) slots: Arc<Semaphore>,
     /// Set at a graceful stop: drives end at the next step.
@@ -103,6 +105,7 @@ impl Engine {
             holder: Uuid::new_v4().simple().to_string(),
             waiters: Waiters::default(),
             bell: Notify::new(),
+            pool_bell: Notify::new(),
             slots,
             stopping: AtomicBool::new(false),
             trusted: AtomicBool::new(false),

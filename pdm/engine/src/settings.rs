@@ -17,6 +17,8 @@ pub struct Settings {
     pub byo: Pool,
     /// Nameserver names of every zone.
     pub nameservers: Vec<ZoneName>,
+    /// Zones of nameserver names in which signalling records may be written.
+    pub signal_zones: Vec<ZoneName>,
     /// Addresses to ask, with the names behind them.
     pub servers: Vec<Server>,
     /// Names of servers that are left out for maintenance.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub sweep: Duration,
     /// Time between two looks at what nameservers answer for failover policies.
     pub failover_look: Duration,
+    /// Time between two looks at the DS of pools at their parents; zero for none.
+    pub pool_ds: Duration,
     /// Age at which a proof is taken again.
     pub proof_age: Duration,
     /// How audits go on by themselves.

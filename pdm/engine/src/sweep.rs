@@ -10,8 +10,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use pdm_model::canonical::Change;
 use pdm_model::{
-    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, OperationKind, Parent, Phase, Status,
-    Timestamp, ZoneName, set_condition,
+    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, Observed, Operation, OperationKind,
+    Parent, Phase, Status, StepState, Timestamp, ZoneName, set_condition,
 };
 use pdm_ports::store::{Facts, Filter, NewOperation, Wanted, Write};
 use pdm_ports::zone::ZoneSummary;
@@ -170,6 +170,7 @@ impl Engine {
         let drift = self.drift(&mut allocation, seen, &parent).await?;
         let mut audit = Vec::new();
         let mut proof = None;
+        let mut known = false;
         if let Some(found) = &drift {
             let news = set_condition(
                 &mut allocation.conditions,
@@ -179,6 +180,7 @@ impl Engine {
                 found.detail.clone(),
                 now,
             );
+            known = !news;
             if news {
                 let detail = format!("{}: {}", found.reason, found.detail);
                 warn!(zone = %allocation.fqdn, reason = found.reason, detail = found.detail, "drift");
@@ -230,15 +232,13 @@ impl Engine {
         }
         if (&allocation.conditions, &allocation.observed) != (&before.0, &before.1) || proof.is_some() {
             let _alone = self.busy.lock(&allocation.id).await;
-            self.keep_opinions(&mut allocation).await?;
-            let id = allocation.id.clone();
-            let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
-            self.parts.store.note(&id, allocation.generation, conditions, observed, proof, audit).await?;
+            self.keep_opinions(&mut allocation, &before.1).await?;
+            self.parts.store.note(&allocation, proof, audit).await?;
         }
         if let Some(found) = drift.filter(|found| found.ours)
             && self.pool_of(&allocation)?.drift == DriftPolicy::Repair
         {
-            self.repair(&allocation, &found).await?;
+            self.repair(&allocation, &found, known).await?;
         }
         Ok(())
     }
@@ -269,13 +269,15 @@ impl Engine {
     }
 
     /// Between two sweeps the nameservers are asked for what they compute: that is newer than the row of a page.
-    async fn keep_opinions(&self, allocation: &mut Allocation) -> Result<(), Fault> {
+    async fn keep_opinions(&self, allocation: &mut Allocation, read: &Observed) -> Result<(), Fault> {
         if self.policy(allocation)?.is_none() {
             return Ok(());
         }
         if let Some((fresh, _)) = self.parts.store.allocation(&allocation.fqdn).await?
             && fresh.id == allocation.id
+            && (Observed { opinions: read.opinions.clone(), ..fresh.observed.clone() }) == *read
         {
+            allocation.updated_at = fresh.updated_at;
             let kind = ConditionKind::FailoverIdle;
             allocation.conditions.retain(|c| c.kind != kind);
             allocation.conditions.extend(fresh.conditions.into_iter().filter(|c| c.kind == kind));
@@ -315,7 +317,9 @@ impl Engine {
             let detail = format!("the parent holds {:?} as NS", parent.ns);
             return at_parent("delegation-changed", detail, ours);
         }
-        if parent.ds != ds {
+        // Under a foreign parent a roll waits for whoever edits it, and watches what comes.
+        let rolls = !ours && allocation.observed.keys.roll.is_some();
+        if parent.ds != ds && !rolls {
             let detail = format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds);
             return at_parent("ds-changed", detail, ours);
         }
@@ -344,7 +348,10 @@ impl Engine {
         let known: std::collections::BTreeSet<_> = state.known.iter().map(|age| age.dnskey.clone()).collect();
         let as_known =
             views.first().and_then(|view| view.keys.as_ref()).is_none_or(|(keys, _)| *keys == known);
-        if as_known || state.roll.is_some() {
+        let there: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
+        // A roll that looked first may know keys already that were restored behind our back.
+        let vouched = there.is_empty() || crate::keys::any_vouched(&name, known.iter(), &there);
+        if as_known && vouched || state.roll.is_some() {
             return Ok(None);
         }
         let keys = self.parts.zones.read_keys(&name).await?.unwrap_or_default();
@@ -353,7 +360,6 @@ impl Engine {
             crate::keys::acquaint(&mut allocation.observed.keys, &keys, false, now);
         }
         let wanted = self.wanted_ds(allocation, &keys)?;
-        let there: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
         if !there.is_empty() && !crate::keys::vouched(&name, &there, &keys) {
             let detail = format!("PowerDNS holds keys for {wanted:?}, the parent has {there:?}");
             return Ok(Some(Drift { reason: "keys-changed", detail, ours: true }));
@@ -373,27 +379,39 @@ impl Engine {
         Ok(None)
     }
 
-    async fn repair(self: &Arc<Self>, allocation: &Allocation, drift: &Drift) -> Result<(), Fault> {
+    /// A roll that rests gives way to a repair, and goes on afterwards: it may rest for months. Only for drift that an
+    /// earlier sweep saw too, because what a roll wrote meanwhile looks like drift once.
+    async fn repair(
+        self: &Arc<Self>,
+        allocation: &Allocation,
+        drift: &Drift,
+        known: bool,
+    ) -> Result<(), Fault> {
         let (operation, birth) = self.birth(allocation, OperationKind::Repair);
+        let opened = operation.id.clone();
         let (id, generation) = (allocation.id.clone(), allocation.generation);
         let detail = format!("{}: {}", drift.reason, drift.detail);
         let decision = Arc::new(move |facts: &Facts| {
             let mut write = Write::default();
             let Some(live) = &facts.live else { return Ok(write) };
             // Somebody else is at it, or what should be has changed meanwhile.
-            if facts.open.is_some()
+            if facts.open.as_ref().is_some_and(|open| !(known && rests(open)))
                 || live.id != id
                 || live.generation != generation
                 || live.phase != Phase::Active
             {
                 return Ok(write);
             }
+            write.supersede = facts.open.is_some();
             write.operation = Some(NewOperation { generation, ..operation.clone() });
             write.audit.push(AuditEntry::new("pdm", "repair", &live.fqdn, detail.clone()));
             Ok(write)
         });
         match self.carry_out(&allocation.fqdn, Wanted::default(), decision, birth).await {
-            Ok(_) => info!(zone = %allocation.fqdn, reason = drift.reason, "repair begun"),
+            Ok(accepted) if accepted.operation.as_ref().is_some_and(|open| open.id == opened) => {
+                info!(zone = %allocation.fqdn, reason = drift.reason, "repair begun");
+            }
+            Ok(_) => {}
             Err(crate::intents::IntentError::Refused(refusal)) => debug!(%refusal, "no repair"),
             Err(crate::intents::IntentError::Fault(fault)) => return Err(fault),
         }
@@ -414,6 +432,12 @@ fn left_out(fault: Fault, first: &mut Option<Fault>) {
     if fault.class != Class::Unsupported {
         first.get_or_insert(fault);
     }
+}
+
+/// A roll that waits.
+fn rests(operation: &Operation) -> bool {
+    let step = operation.current().and_then(|at| operation.steps.get(at));
+    operation.kind == OperationKind::Roll && step.is_some_and(|step| step.state == StepState::Waiting)
 }
 
 fn holds(allocation: &Allocation, kind: ConditionKind) -> bool {

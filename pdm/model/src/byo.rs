@@ -87,7 +87,7 @@ pub struct Previous {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Instruction {
-    /// `set-ns`, `remove-ns`, `add-ds` or `remove-ds`.
+    /// `set-ns`, `remove-ns`, `add-ds`, `replace-ds` or `remove-ds`.
     pub action: String,
     /// In one sentence.
     pub text: String,
@@ -100,6 +100,9 @@ pub struct Instruction {
     /// DS records to enter or to remove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ds: Vec<DsRecord>,
+    /// DS records that go, once those to enter are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outdated: Vec<DsRecord>,
     /// The same as DNSKEY RDATA, for registrars that ask for keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dnskey: Vec<String>,
@@ -128,6 +131,9 @@ pub struct ForeignParent {
     /// What a person has to do now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instruction: Option<Instruction>,
+    /// Signalling records stand under our nameservers' names.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub signalled: bool,
     /// A change that goes on at the registrar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,

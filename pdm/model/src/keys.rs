@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::operation::Who;
 use crate::time::{Timestamp, Ttl};
 
 /// The algorithms that a policy may name (RFC 8624 3.1), with the words of PowerDNS for them.
@@ -284,6 +285,18 @@ pub struct Rolled {
     pub given_up: Option<String>,
 }
 
+/// Why a roll does not go on right now, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rests {
+    /// Stable kebab-case reason.
+    pub reason: String,
+    /// Who must act.
+    pub who: Who,
+    /// Since when it has been this reason.
+    pub since: Timestamp,
+}
+
 /// A roll that somebody asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -327,6 +340,9 @@ pub struct KeyState {
     /// The roll under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roll: Option<Roll>,
+    /// What that roll rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rests: Option<Rests>,
     /// The roll before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Rolled>,
@@ -343,6 +359,14 @@ impl KeyState {
     #[must_use]
     pub fn open_request<'a>(&self, intent: &'a KeyIntent) -> Option<&'a Asked> {
         intent.asked.as_ref().filter(|asked| self.answered.is_none_or(|answered| answered < asked.at))
+    }
+
+    /// The roll rests for this reason from now on, or still does; answers how long it has.
+    pub fn rest(&mut self, reason: &str, who: Who, now: Timestamp) -> Duration {
+        let same = self.rests.as_ref().filter(|rests| rests.reason == reason);
+        let since = same.map_or(now, |rests| rests.since);
+        self.rests = Some(Rests { reason: reason.to_owned(), who, since });
+        now.since(since)
     }
 
     /// Take keys for known: those that are gone are forgotten, new ones count from `now`.

@@ -18,6 +18,7 @@ pub mod name;
 pub mod operation;
 pub mod polling;
 pub mod pool;
+pub mod pool_keys;
 pub mod problem;
 pub mod proof;
 pub mod registered;

@@ -306,6 +306,21 @@ pub enum Who {
     Operator,
 }
 
+impl Who {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nobody, Self::Caller, Self::Operator];
+
+    /// The word in the API and in figures.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Caller => "caller",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 /// Why an operation does not go on right now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

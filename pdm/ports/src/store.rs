@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pdm_carry_over::CarriedZone;
+use pdm_model::pool_keys::PoolKeys;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Event, Observed, Operation, OperationKind, Phase, Proof,
     Refusal, Step, Timestamp, ZoneName,
@@ -300,13 +301,12 @@ pub trait Store: Send + Sync {
 
     /// Free reservations and quarantines whose time has passed; answers how many.
     async fn expire(&self, limit: u32) -> Result<u64, Fault>;
-    /// Write down what a look found, unless an operation is open or the generation moved on. True when written.
+    /// Write down what a look found: conditions and observations of `allocation`, unless an operation is under way or the
+    /// row changed since it was read (`updated_at`). A roll that rests, which nobody holds, is not under way. True when
+    /// written.
     async fn note(
         &self,
-        allocation: &str,
-        generation: i64,
-        conditions: Vec<Condition>,
-        observed: Observed,
+        allocation: &Allocation,
         proof: Option<Proof>,
         audit: Vec<AuditEntry>,
     ) -> Result<bool, Fault>;
@@ -371,6 +371,16 @@ pub trait Store: Send + Sync {
         zone: &CarriedZone,
         before: Option<i64>,
         audit: Option<AuditEntry>,
+    ) -> Result<bool, Fault>;
+    /// What is kept of a pool's own keys, with its version.
+    async fn pool_keys(&self, pool: &ZoneName) -> Result<Option<(PoolKeys, i64)>, Fault>;
+    /// Keep it in place of this version (none: there is nothing yet). False when it is another by now.
+    async fn put_pool_keys(
+        &self,
+        pool: &ZoneName,
+        keys: &PoolKeys,
+        before: Option<i64>,
+        audit: Vec<AuditEntry>,
     ) -> Result<bool, Fault>;
     /// Drop answered requests and events that nobody asks for any more; answers how many.
     async fn prune(&self) -> Result<u64, Fault>;

@@ -206,6 +206,9 @@ pub trait ZoneBackend: Send + Sync {
     async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault>;
     /// Change how a zone is signed, and drop what every instance remembers of it. `NotOurs` when it is not `whose`.
     async fn change_signing(&self, name: &ZoneName, whose: &Whose, change: &KeyChange) -> Result<(), Fault>;
+    /// Change signalling records (RFC 9615) in a zone that is no allocation's: owners that are not
+    /// `_dsboot.CHILD._signal.NAMESERVER` are refused as a bug, a zone of an allocation as `NotOurs`.
+    async fn change_signals(&self, zone: &ZoneName, changes: &[Change]) -> Result<(), Fault>;
     /// Remove a zone that carries this allocation's stamp, or that is missing already. `NotOurs` otherwise.
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault>;
     /// All zones with their marks.

@@ -55,6 +55,7 @@ const TABLES: &[Table] = &[
         numbered: false,
     },
     Table { name: "carried_records", columns: "allocation zone #version", numbered: false },
+    Table { name: "pool_keys", columns: "pool keys #version", numbered: false },
     Table { name: "credentials", columns: "allocation registrar sealed #sealed_at", numbered: false },
     Table { name: "zone_leases", columns: "zone holder #lease_until", numbered: false },
 ];

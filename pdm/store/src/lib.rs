@@ -4,13 +4,13 @@
 //! one task runs the jobs in batches with one commit (`writer`); on PostgreSQL each has a transaction of its own
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
-mod carried;
 mod chain;
 mod claims;
 mod copy;
 mod credentials;
 mod db;
 mod decide;
+mod documents;
 mod fault;
 mod freeze;
 mod holder;

@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use pdm_carry_over::CarriedZone;
 use pdm_model::audit::{Acknowledged, Report, Transition};
 use pdm_model::incident::Measurement;
-use pdm_model::{
-    Allocation, AuditEntry, Claim, Condition, Observed, Operation, Proof, Refusal, Timestamp, ZoneName,
-};
+use pdm_model::pool_keys::PoolKeys;
+use pdm_model::{Allocation, AuditEntry, Claim, Operation, Proof, Refusal, Timestamp, ZoneName};
 use pdm_ports::audit_store::{AuditStore, ChainState, Link, ReportLine};
 use pdm_ports::parent::{LeaseAnswer, ZoneLease};
 use pdm_ports::store::{
@@ -21,7 +20,7 @@ use serde_json::Value;
 
 use crate::decide::Decide;
 use crate::{
-    SqlStore, carried, chain, claims, credentials, freeze, log, read, reports, requests, sweep, work,
+    SqlStore, chain, claims, credentials, documents, freeze, log, read, reports, requests, sweep, work,
     zone_lease,
 };
 
@@ -72,15 +71,11 @@ impl Store for SqlStore {
 
     async fn note(
         &self,
-        allocation: &str,
-        generation: i64,
-        conditions: Vec<Condition>,
-        observed: Observed,
+        allocation: &Allocation,
         proof: Option<Proof>,
         audit: Vec<AuditEntry>,
     ) -> Result<bool, Fault> {
-        let allocation = allocation.to_owned();
-        self.write(sweep::Note { allocation, generation, conditions, observed, proof, audit }).await
+        self.write(sweep::Note { allocation: allocation.clone(), proof, audit }).await
     }
 
     async fn allocation(&self, name: &ZoneName) -> Result<Option<(Allocation, Option<Operation>)>, Fault> {
@@ -175,7 +170,7 @@ impl Store for SqlStore {
     }
 
     async fn carried(&self, allocation: &str) -> Result<Option<(CarriedZone, i64)>, Fault> {
-        self.read(carried::Find(allocation.to_owned())).await
+        self.read(documents::Find::new(documents::CARRIED, allocation)).await
     }
 
     async fn put_carried(
@@ -185,7 +180,22 @@ impl Store for SqlStore {
         before: Option<i64>,
         audit: Option<AuditEntry>,
     ) -> Result<bool, Fault> {
-        self.write(carried::Put::new(allocation, zone, before, audit)?).await
+        let audit = audit.into_iter().collect();
+        self.write(documents::Put::new(documents::CARRIED, allocation, zone, before, audit)?).await
+    }
+
+    async fn pool_keys(&self, pool: &ZoneName) -> Result<Option<(PoolKeys, i64)>, Fault> {
+        self.read(documents::Find::new(documents::POOL_KEYS, pool.as_str())).await
+    }
+
+    async fn put_pool_keys(
+        &self,
+        pool: &ZoneName,
+        keys: &PoolKeys,
+        before: Option<i64>,
+        audit: Vec<AuditEntry>,
+    ) -> Result<bool, Fault> {
+        self.write(documents::Put::new(documents::POOL_KEYS, pool.as_str(), keys, before, audit)?).await
     }
 
     async fn prune(&self) -> Result<u64, Fault> {

@@ -1,7 +1,7 @@
 //! What happens without a request: deadlines pass, looks are written down, old things are dropped, lost rows return.
 
 use async_trait::async_trait;
-use pdm_model::{Allocation, AuditEntry, Condition, Observed, Proof, Timestamp};
+use pdm_model::{Allocation, AuditEntry, Proof, Timestamp};
 use sqlx::any::AnyRow;
 
 use crate::db::{Job, Session};
@@ -102,10 +102,7 @@ fn entry(action: &str, row: &AnyRow) -> Result<AuditEntry, Trouble> {
 
 /// Write down what a look found.
 pub(crate) struct Note {
-    pub(crate) allocation: String,
-    pub(crate) generation: i64,
-    pub(crate) conditions: Vec<Condition>,
-    pub(crate) observed: Observed,
+    pub(crate) allocation: Allocation,
     pub(crate) proof: Option<Proof>,
     pub(crate) audit: Vec<AuditEntry>,
 }
@@ -123,22 +120,25 @@ impl Job for Note {
     async fn run(&self, session: &mut Session) -> Result<bool, Trouble> {
         // First the lock, then the look at operations: see `decide`.
         let row: Option<AnyRow> = sqlx::query(session.pick(lock_one!(""), lock_one!(" FOR UPDATE OF a")))
-            .bind(self.allocation.clone())
+            .bind(self.allocation.id.clone())
             .fetch_optional(&mut session.conn)
             .await?;
         let Some(row) = row else { return Ok(false) };
-        let now = Fields::new(&row).time()?;
+        // Never the same time twice: it is what tells a row that changed.
+        let now = Fields::new(&row).time()?.max(Timestamp(self.allocation.updated_at.0 + 1));
         let done = sqlx::query(
             "UPDATE allocations SET conditions = $3, proof = COALESCE($4, proof), updated_at = $5, observed = $6
-             WHERE id = $1 AND generation = $2 AND phase <> 'freed' AND NOT EXISTS
-                (SELECT 1 FROM operations o WHERE o.allocation = $1 AND o.state = 'open')",
+             WHERE id = $1 AND generation = $2 AND updated_at = $7 AND phase <> 'freed' AND NOT EXISTS
+                (SELECT 1 FROM operations o WHERE o.allocation = $1 AND o.state = 'open'
+                    AND (o.kind <> 'roll' OR o.lease_token IS NOT NULL))",
         )
-        .bind(self.allocation.clone())
-        .bind(self.generation)
-        .bind(json(&self.conditions)?)
+        .bind(self.allocation.id.clone())
+        .bind(self.allocation.generation)
+        .bind(json(&self.allocation.conditions)?)
         .bind(maybe_json(self.proof.as_ref())?)
         .bind(now.0)
-        .bind(json(&self.observed)?)
+        .bind(json(&self.allocation.observed)?)
+        .bind(self.allocation.updated_at.0)
         .execute(&mut session.conn)
         .await?;
         if done.rows_affected() == 0 {

@@ -52,6 +52,7 @@ conformance! {
         claims_stand_side_by_side_until_they_are_over,
         names_above_and_below_are_seen,
         a_credential_is_kept_replaced_and_forgotten,
+        keys_of_a_pool_are_replaced_only_by_who_read_them,
         carried_records_are_replaced_only_by_who_read_them;
     deciding:
         what_is_written_is_read_back_whole,
@@ -99,6 +100,7 @@ conformance! {
         of_many_that_remember_one_begins,
         an_abandoned_request_can_be_begun_again,
         notes_yield_to_operations_and_generations,
+        notes_are_taken_while_a_roll_rests,
         a_freeze_keeps_its_first_author,
         the_mark_only_rises,
         a_lost_row_is_restored_once,

@@ -283,6 +283,12 @@ impl Lab {
         std::fs::rename(&new, &file).expect("put the clock in place");
     }
 
+    /// Variables that give a process the clock of this lab; none when it has that of its machine.
+    #[must_use]
+    pub fn clock_env(&self) -> Vec<(String, String)> {
+        if self.steered { clock(Offset::File(&self.dir.path().join("clock"))) } else { Vec::new() }
+    }
+
     /// A directory for whatever belongs to this lab.
     #[must_use]
     pub fn dir(&self) -> &Path {

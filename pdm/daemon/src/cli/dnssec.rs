@@ -11,14 +11,14 @@ use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Keys, policy and roll of a name, and what it waits for.
+    /// Keys, policy and roll of a name or a pool, and what it waits for.
     Status {
-        /// The full name.
+        /// The full name, or the pool.
         fqdn: String,
     },
     /// Replace keys: zsk, ksk, ksk-double-ds, csk, algorithm, split, join, emergency, tidy, insecure, secure.
     Roll {
-        /// The full name.
+        /// The full name, or the pool.
         fqdn: String,
         /// Which keys, and how.
         #[arg(long)]
@@ -29,9 +29,9 @@ pub enum Verb {
         #[command(flatten)]
         waiting: Waiting,
     },
-    /// Stop rolls of a name where they are; with --off let them go on.
+    /// Stop rolls of a name or a pool where they are; with --off let them go on.
     Hold {
-        /// The full name.
+        /// The full name, or the pool.
         fqdn: String,
         /// Let them go on.
         #[arg(long)]
@@ -71,7 +71,12 @@ pub async fn run(verb: Verb, client: &Client) -> Result<(), Failure> {
         Verb::Roll { fqdn, kind, reason, waiting } => {
             let body = json!({ "kind": kind, "reason": reason });
             let answer = client.call(Method::POST, &["allocations", &fqdn, "keys", "roll"], &body).await?;
-            settle(client, &fqdn, answer, &waiting).await
+            if answer.body.get("policy").is_none() {
+                return settle(client, &fqdn, answer, &waiting).await;
+            }
+            // A pool's own roll has no operation; `status` follows it.
+            show(client, &answer.body);
+            Ok(())
         }
         Verb::Hold { fqdn, off, reason } => {
             let body = json!({ "hold": !off, "reason": reason });
@@ -128,6 +133,8 @@ fn show(client: &Client, body: &Value) {
         ("last roll", text(body, "/last")),
         ("DS wanted", text(body, "/ds")),
         ("DS at the parent", text(body, "/parentDs")),
+        ("which is", text(body, "/atParent/standing")),
+        ("because", text(body, "/atParent/detail")),
         ("signatures until", text(body, "/signaturesUntil")),
     ]);
     let keys = body.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();

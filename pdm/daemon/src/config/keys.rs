@@ -258,6 +258,7 @@ keys! {
         "parent_allow" Networks, may, "[]", "[\"10.53.0.0/16\"]", "networks beyond public addresses in which a parent's server may be that a credential names (RFC 2136, PowerDNS)";
         "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
         "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";
+        "signal_zones" Names, may, "[]", "[\"openova.io\"]", "zones of nameserver names in PowerDNS in which signalling records (RFC 9615) may be written";
         "maintenance" Names, may, "[]", "", "nameservers that a proof may skip, named in the receipt";
     }
     "pools" {
@@ -383,6 +384,7 @@ keys! {
         "poll" Time, may, "\"1s\"", "", "time between two looks for work that another replica left";
         "sweep" Time, may, "\"30s\"", "", "time between two looks for drift";
         "failover_look" Time, may, "\"5s\"", "", "time between two looks at what nameservers answer for failover policies";
+        "pool_ds" Time, may, "\"5m\"", "", "time between two looks at the DS of pools at their parents; 0s for none";
         "proof_age" Time, may, "\"1h\"", "", "age at which a proof is taken again";
     }
     "audit" {

@@ -171,6 +171,8 @@ pub struct Dns {
     pub nameservers: Vec<ZoneName>,
     /// SOA RNAME.
     pub hostmaster: ZoneName,
+    /// Zones of nameserver names in which signalling records may be written.
+    pub signal_zones: Vec<ZoneName>,
     /// Configured trust anchors by pool.
     pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
     /// Root servers from which the tree is walked; the public ones when empty.
@@ -221,6 +223,8 @@ pub struct Worker {
     pub sweep: Duration,
     /// Between two looks at failover policies.
     pub failover_look: Duration,
+    /// Between two looks at the DS of pools at their parents; zero for none.
+    pub pool_ds: Duration,
     /// Age at which a proof is taken again.
     pub proof_age: Duration,
 }
@@ -234,6 +238,8 @@ impl Default for Worker {
             poll: seconds(1),
             sweep: seconds(30),
             failover_look: seconds(5),
+            // Whoever tries things out has no pool that is delegated.
+            pool_ds: Duration::ZERO,
             proof_age: seconds(3600),
         }
     }

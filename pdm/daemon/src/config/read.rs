@@ -231,6 +231,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
     let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
     let glue = r.get("glue", value::addresses);
     let maintenance = r.get("maintenance", value::names);
+    let signal_zones = r.get("signal_zones", value::names);
     let known = nameservers.clone().unwrap_or_default();
     let tables = [("nameserver_addresses", &nameserver_addresses), ("glue", &glue)];
     for (key, map) in tables {
@@ -256,6 +257,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
         nameserver_addresses: nameserver_addresses?,
         glue: glue?,
         maintenance: maintenance?,
+        signal_zones: signal_zones?,
     })
 }
 
@@ -469,7 +471,7 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
     let parallel = r.get("parallel", value::count);
     let mut time = |name| r.get(name, value::time);
     let (lease, poll, sweep, proof_age) = (time("lease"), time("poll"), time("sweep"), time("proof_age"));
-    let failover_look = time("failover_look");
+    let (failover_look, pool_ds) = (time("failover_look"), time("pool_ds"));
     for (name, given) in
         [("lease", lease), ("poll", poll), ("sweep", sweep), ("failover_look", failover_look)]
     {
@@ -487,6 +489,7 @@ fn worker(mut r: Reader<'_>) -> Option<Worker> {
         poll: poll?,
         sweep: sweep?,
         failover_look: failover_look?,
+        pool_ds: pool_ds?,
         proof_age: proof_age?,
     })
 }

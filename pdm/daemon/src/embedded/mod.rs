@@ -152,6 +152,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             glue: by_name.clone(),
             nameserver_addresses: by_name,
             maintenance: Vec::new(),
+            signal_zones: Vec::new(),
         },
         pools: wish.pools.iter().map(pool).collect(),
         byo: pool(&name("byo")?),

@@ -2,6 +2,7 @@
 //! an instruction.
 
 use async_trait::async_trait;
+use pdm_dnssec::roll::Parent;
 use pdm_model::Allocation;
 use pdm_model::byo::{Instruction, RegistrarChoice};
 use pdm_model::handover::Ability;
@@ -34,6 +35,20 @@ impl Editor for Api {
         let registrar = engine.registrar(&choice(allocation)?.id)?;
         let can = registrar.capability().mode(place(allocation).mode()).map_err(cannot)?;
         Ok(ability(can, choice(allocation)?, state))
+    }
+
+    fn key_parent(&self, engine: &Engine, allocation: &Allocation) -> Parent {
+        let none = Parent { ds_max: 0, scans_only: false, by_hand: true };
+        let Ok(choice) = choice(allocation) else { return none };
+        let Ok(registrar) = engine.registrar(&choice.id) else { return none };
+        let by_hand = choice.accepted.contains(DS_BY_HAND);
+        match registrar.capability().mode(place(allocation).mode()).map(|can| (can.ds, can.ds_max)) {
+            _ if by_hand => Parent { ds_max: usize::MAX, scans_only: false, by_hand: true },
+            Ok((DsForm::Ds | DsForm::Dnskey, most)) => {
+                Parent { ds_max: most, scans_only: false, by_hand: false }
+            }
+            Ok((DsForm::CdsScanned | DsForm::None, _)) | Err(_) => none,
+        }
     }
 
     async fn read(&self, engine: &Engine, allocation: &Allocation) -> Result<Option<CurrentState>, Fault> {

@@ -1,6 +1,7 @@
 //! A person edits the parent: every change is an instruction with the exact lines.
 
 use async_trait::async_trait;
+use pdm_dnssec::roll::Parent;
 use pdm_model::byo::Instruction;
 use pdm_model::handover::Ability;
 use pdm_model::{Allocation, DsRecord, ZoneName};
@@ -20,6 +21,10 @@ impl Editor for Manual {
 
     fn ability(&self, _: &Engine, _: &Allocation, _: Option<&CurrentState>) -> Result<Ability, Fault> {
         Ok(Ability::default())
+    }
+
+    fn key_parent(&self, _: &Engine, _: &Allocation) -> Parent {
+        Parent { ds_max: usize::MAX, scans_only: false, by_hand: true }
     }
 
     async fn read(&self, _: &Engine, _: &Allocation) -> Result<Option<CurrentState>, Fault> {
@@ -49,6 +54,7 @@ pub(super) fn instruction(ask: &Ask<'_>) -> Instruction {
         ns: Vec::new(),
         glue: Vec::new(),
         ds: Vec::new(),
+        outdated: Vec::new(),
         dnskey: Vec::new(),
         lines: Vec::new(),
     };
@@ -66,8 +72,20 @@ pub(super) fn instruction(ask: &Ask<'_>) -> Instruction {
         }
         let keys = set.iter().filter_map(|entry| entry.key.as_ref());
         made.dnskey = keys.map(|k| format!("{} 3 {} {}", k.flags, k.algorithm, k.public_key)).collect();
-        made.action = "add-ds".to_owned();
-        made.text = format!("Add this DS for {name} {room}; where keys are asked for, give the DNSKEY.");
+        made.outdated = seen_ds(allocation).into_iter().filter(|ds| !made.ds.contains(ds)).collect();
+        if made.outdated.is_empty() {
+            made.action = "add-ds".to_owned();
+            made.text = format!("Add this DS for {name} {room}; where keys are asked for, give the DNSKEY.");
+            return made;
+        }
+        made.lines.extend(made.outdated.iter().map(|ds| format!("; remove: {name}. IN DS {ds}")));
+        let tags: Vec<_> = made.outdated.iter().map(|ds| ds.key_tag.to_string()).collect();
+        made.action = "replace-ds".to_owned();
+        made.text = format!(
+            "Let {name} have exactly this DS {room}: add what is missing first, then remove {}. There is no hurry; the \
+             name stays reachable meanwhile.",
+            tags.join(", ")
+        );
         return made;
     }
     match &change.ns {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pdm_dnssec::roll::Parent;
 use pdm_model::byo::Instruction;
 use pdm_model::handover::Ability;
 use pdm_model::{Allocation, Mode, ZoneName};
@@ -36,6 +37,8 @@ pub(crate) trait Editor: Send + Sync {
         allocation: &Allocation,
         state: Option<&CurrentState>,
     ) -> Result<Ability, Fault>;
+    /// What it can do for a roll of keys.
+    fn key_parent(&self, engine: &Engine, allocation: &Allocation) -> Parent;
     /// What it holds, where it can be asked.
     async fn read(&self, engine: &Engine, allocation: &Allocation) -> Result<Option<CurrentState>, Fault>;
     /// Bring the parent to the change.

@@ -10,7 +10,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use pdm_lua_records::{Checking, Failover, probe_load};
 use pdm_model::{
-    Allocation, AuditEntry, ConditionKind, Opinion, Phase, Status, Timestamp, ZoneName, set_condition,
+    Allocation, AuditEntry, ConditionKind, OperationKind, Opinion, Phase, Status, Timestamp, ZoneName,
+    set_condition,
 };
 use pdm_ports::{AddressesSeen, Fault};
 use tokio::sync::watch;
@@ -100,7 +101,7 @@ impl Engine {
         }
         let look =
             Look { reason: overall.1, checks_per_second: probe_load(&policy, self.checking()).per_second };
-        if open.is_none() {
+        if open.is_none_or(|open| open.kind == OperationKind::Roll) {
             self.note_opinions(&mut fresh, opinions, overall, now).await?;
         }
         Ok(Some(look))
@@ -145,9 +146,7 @@ impl Engine {
             audit.push(AuditEntry::new("pdm", "failover", &allocation.fqdn, text));
         }
         allocation.observed.opinions = opinions;
-        let (conditions, observed) = (allocation.conditions.clone(), allocation.observed.clone());
-        let store = &self.parts.store;
-        if store.note(&allocation.id, allocation.generation, conditions, observed, None, audit).await? {
+        if self.parts.store.note(allocation, None, audit).await? {
             for (server, flips) in new_flips(&before.1, &allocation.observed.opinions) {
                 let fqdn = allocation.fqdn.to_string();
                 metrics::counter!("pdm_failover_flips_total", "fqdn" => fqdn, "nameserver" => server)

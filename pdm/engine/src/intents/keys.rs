@@ -1,11 +1,13 @@
 //! Rolls asked for, held, and a policy of its own: intents like any other, done by a worker after the commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pdm_dnssec::roll::policy_error;
 use pdm_dnssec::{Dnskey, Name};
-use pdm_model::keys::{Asked, Digest, Hold, KeyPolicy, RollKind};
-use pdm_model::{Allocation, AuditEntry, Operation, OperationKind, Phase, Refusal};
+use pdm_model::keys::{Asked, Digest, Hold, KeyIntent, KeyPolicy, KeyState, RollKind};
+use pdm_model::pool_keys::PoolDs;
+use pdm_model::{Allocation, AuditEntry, DsRecord, OperationKind, Phase, Refusal, StepKind, Wait, ZoneName};
 use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
 
 use super::{Accepted, IntentError};
@@ -15,15 +17,34 @@ use crate::engine::Engine;
 /// Characters of a reason that are kept.
 const MAX_REASON: usize = 500;
 
-/// How a Sovereign's keys stand, for people.
+/// How the keys of a name, or of a pool's own zone, stand; for people.
 #[derive(Debug, Clone)]
 pub struct KeysReport {
     /// Whose.
-    pub allocation: Allocation,
-    /// Its open operation.
-    pub operation: Option<Operation>,
+    pub fqdn: ZoneName,
+    /// What is remembered of its keys.
+    pub state: KeyState,
+    /// What people want of them.
+    pub intent: KeyIntent,
     /// The policy that counts.
     pub policy: KeyPolicy,
+    /// DS that the parent is to hold.
+    pub ds: BTreeSet<DsRecord>,
+    /// DS that it was last seen to hold.
+    pub parent_ds: BTreeSet<DsRecord>,
+    /// What a roll waits for.
+    pub waits: Option<Wait>,
+    /// How the DS stands at the parent; of a pool only.
+    pub at_parent: Option<PoolDs>,
+}
+
+/// A roll that was asked for.
+#[derive(Debug, Clone)]
+pub enum Rolling {
+    /// Of a name: its operation carries it out.
+    Name(Box<Accepted>),
+    /// Of a pool's own zone: whoever drives its keys does.
+    Pool(Box<KeysReport>),
 }
 
 /// One known key, taken apart.
@@ -41,7 +62,7 @@ pub struct KeyLine {
 
 /// What a DNSKEY says; none for one that cannot be read.
 #[must_use]
-pub fn key_line(zone: &pdm_model::ZoneName, dnskey: &str) -> Option<KeyLine> {
+pub fn key_line(zone: &ZoneName, dnskey: &str) -> Option<KeyLine> {
     let key = Dnskey::parse(dnskey)?;
     let entry_point = key.is_entry_point();
     let ds = entry_point.then(|| key.ds(&Name::from(zone), pdm_dnssec::DsDigest::Sha256).to_string());
@@ -52,15 +73,43 @@ fn tidy(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
 }
 
+/// Whether a roll may be asked for now: none is held, and nothing is under way; an emergency waits for what is.
+pub(crate) fn may_ask(intent: &KeyIntent, state: &KeyState, kind: RollKind) -> Result<(), Refusal> {
+    if let Some(hold) = &intent.hold {
+        let detail = format!("rolls are held by {} since {}: {}", hold.by, hold.since, hold.reason);
+        return Err(Refusal::new("not-acceptable-state", detail));
+    }
+    let busy = state.roll.as_ref().map(|roll| roll.kind);
+    let asked = state.open_request(intent).map(|asked| asked.kind);
+    if let Some(other) = busy.or(asked).filter(|_| kind != RollKind::Emergency) {
+        let detail = format!("a roll of kind {} is under way", other.as_str());
+        return Err(Refusal::new("roll-under-way", detail));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Keys, policy and roll of a name, as the store knows them.
     ///
     /// # Errors
     /// `not-found`, also for what the caller may not know; or a fault of the store.
     pub async fn keys(&self, caller: &Caller, fqdn: &str) -> Result<KeysReport, IntentError> {
+        if let Some(pool) = self.pool_called(fqdn) {
+            return self.keys_of_pool(caller, pool).await;
+        }
         let Accepted { allocation, operation } = self.get(caller, fqdn).await?;
         let policy = self.key_policy(&allocation)?;
-        Ok(KeysReport { allocation, operation, policy })
+        let step = operation.iter().flat_map(|o| &o.steps).find(|step| step.kind == StepKind::RollKeys);
+        Ok(KeysReport {
+            waits: step.and_then(|step| step.wait_reason.clone()),
+            policy,
+            ds: allocation.observed.ds.into_iter().collect(),
+            parent_ds: allocation.observed.parent.ds,
+            state: allocation.observed.keys,
+            intent: allocation.keys,
+            fqdn: allocation.fqdn,
+            at_parent: None,
+        })
     }
 
     /// Replace keys. An emergency waits for a roll that is under way; any other kind is refused then.
@@ -73,9 +122,15 @@ impl Engine {
         fqdn: &str,
         kind: RollKind,
         reason: &str,
-    ) -> Result<Accepted, IntentError> {
+    ) -> Result<Rolling, IntentError> {
         caller.must(Right::Administer)?;
         self.must_trust_store()?;
+        if let Some(pool) = self.pool_called(fqdn) {
+            return self
+                .roll_pool(caller, pool, kind, tidy(reason))
+                .await
+                .map(|r| Rolling::Pool(Box::new(r)));
+        }
         let (name, _) = super::parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;
         let (operation, birth) = self.birth(&before, OperationKind::Roll);
@@ -86,16 +141,7 @@ impl Engine {
                 let detail = format!("keys roll while a name is active, and it is {}", live.phase.as_str());
                 return Err(Refusal::new("not-acceptable-state", detail));
             }
-            if let Some(hold) = &live.keys.hold {
-                let detail = format!("rolls are held by {} since {}: {}", hold.by, hold.since, hold.reason);
-                return Err(Refusal::new("not-acceptable-state", detail));
-            }
-            let busy = live.observed.keys.roll.as_ref().map(|roll| roll.kind);
-            let asked = live.observed.keys.open_request(&live.keys).map(|asked| asked.kind);
-            if let Some(other) = busy.or(asked).filter(|_| kind != RollKind::Emergency) {
-                let detail = format!("a roll of kind {} is under way", other.as_str());
-                return Err(Refusal::new("roll-under-way", detail));
-            }
+            may_ask(&live.keys, &live.observed.keys, kind)?;
             live.keys.asked = Some(Asked { kind, by: actor.clone(), reason: reason.clone(), at: facts.now });
             let detail = format!("{}: {reason}", kind.as_str());
             let audit = vec![AuditEntry::new(&actor, "roll", &live.fqdn, detail)];
@@ -106,7 +152,8 @@ impl Engine {
                 .then(|| NewOperation { generation: live.generation, ..operation.clone() });
             Ok(Write { allocations: vec![live], operation, audit, ..Write::default() })
         });
-        self.carry_out(&name, Wanted::default(), decision, birth).await
+        let accepted = self.carry_out(&name, Wanted::default(), decision, birth).await?;
+        Ok(Rolling::Name(Box::new(accepted)))
     }
 
     /// Stop rolls of a name where they are, or let them go on. Every stage is safe to rest in.
@@ -122,6 +169,10 @@ impl Engine {
     ) -> Result<KeysReport, IntentError> {
         caller.must(Right::Administer)?;
         let (actor, reason) = (caller.actor.clone(), tidy(reason));
+        if let Some(pool) = self.pool_called(fqdn) {
+            self.must_trust_store()?;
+            return self.hold_pool(caller, pool, hold, reason).await;
+        }
         let verb = if hold { "roll-hold" } else { "roll-resume" };
         let detail = reason.clone();
         self.set_keys(caller, fqdn, verb, detail, move |live, now| {
@@ -148,6 +199,10 @@ impl Engine {
         caller.must(Right::Administer)?;
         if let Some(wrong) = policy.as_ref().and_then(policy_error) {
             return Err(Refusal::new("invalid-parameter", wrong).field("policy").into());
+        }
+        if let Some(pool) = self.pool_called(fqdn) {
+            self.must_trust_store()?;
+            return self.set_pool_policy(caller, pool, policy).await;
         }
         let (name, _) = super::parse_fqdn(fqdn)?;
         let before = self.visible(caller, &name).await?;

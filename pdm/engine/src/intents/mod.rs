@@ -13,6 +13,7 @@ pub(crate) mod dispute;
 pub mod drain;
 pub mod failover;
 pub mod keys;
+mod pool_keys;
 pub mod read;
 pub mod release;
 pub mod reserve;

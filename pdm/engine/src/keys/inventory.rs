@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use pdm_dnssec::{Dnskey, Name};
-use pdm_model::keys::KeyAge;
-use pdm_model::{Allocation, DsRecord, Phase, Timestamp, ZoneName};
+use pdm_model::keys::{KeyAge, KeyState};
+use pdm_model::pool_keys::DsStanding;
+use pdm_model::{Allocation, DsRecord, Phase, RollKind, Stage, Timestamp, ZoneName};
 use pdm_ports::store::Filter;
 use pdm_ports::{Fault, Signing};
 
@@ -43,7 +44,7 @@ pub struct InventoryZone {
     /// True for a pool, false for a Sovereign.
     pub pool: bool,
     /// The roll under way.
-    pub roll: Option<(pdm_model::RollKind, pdm_model::Stage)>,
+    pub roll: Option<(RollKind, Stage)>,
     /// Its keys.
     pub keys: Vec<InventoryKey>,
     /// DS that the parent is to hold.
@@ -94,8 +95,19 @@ impl Engine {
 
     async fn pool_line(&self, pool: &ZoneName) -> Result<InventoryZone, Fault> {
         let signing = self.parts.zones.read_signing(pool).await?;
-        let ds = self.parts.parent.pool_ds(pool).await.unwrap_or_default();
-        Ok(line(pool, true, None, &[], signing, ds, None))
+        let kept = self.pool_keys(pool).await?.unwrap_or_default();
+        let (roll, known) = known_keys(&kept.state);
+        let ds = match roll {
+            Some(_) => kept.ds,
+            None => self.parts.parent.pool_ds(pool).await.unwrap_or_default(),
+        };
+        let seen = kept.at_parent.filter(|seen| seen.standing != DsStanding::Unknown);
+        let mut line =
+            line(pool, true, roll, &known, signing, ds, seen.as_ref().map(|seen| seen.seen.clone()));
+        if let Some(seen) = seen.filter(|seen| seen.standing == DsStanding::Missing) {
+            line.findings.push(("ds-missing", seen.detail));
+        }
+        Ok(line)
     }
 
     async fn sovereign_line(&self, allocation: &Allocation) -> Result<InventoryZone, Fault> {
@@ -107,22 +119,24 @@ impl Engine {
             // As it was last seen from outside.
             pdm_model::Parent::Foreign => allocation.observed.parent.ds.clone(),
         };
-        let state = &allocation.observed.keys;
-        let roll = state.roll.as_ref().map(|roll| (roll.kind, roll.stage));
-        let mut known = state.known.clone();
-        if let Some(roll) = &state.roll {
-            known.extend(
-                roll.new.iter().map(|dnskey| KeyAge { dnskey: dnskey.clone(), since: roll.started_at }),
-            );
-        }
+        let (roll, known) = known_keys(&allocation.observed.keys);
         Ok(line(&allocation.fqdn, false, roll, &known, signing, ds, Some(parent)))
     }
+}
+
+/// The roll under way, and every key that is known or was made for it.
+fn known_keys(state: &KeyState) -> (Option<(RollKind, Stage)>, Vec<KeyAge>) {
+    let mut known = state.known.clone();
+    if let Some(roll) = &state.roll {
+        known.extend(roll.new.iter().map(|dnskey| KeyAge { dnskey: dnskey.clone(), since: roll.started_at }));
+    }
+    (state.roll.as_ref().map(|roll| (roll.kind, roll.stage)), known)
 }
 
 fn line(
     zone: &ZoneName,
     pool: bool,
-    roll: Option<(pdm_model::RollKind, pdm_model::Stage)>,
+    roll: Option<(RollKind, Stage)>,
     known: &[KeyAge],
     signing: Option<Signing>,
     ds: BTreeSet<DsRecord>,

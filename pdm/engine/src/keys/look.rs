@@ -3,30 +3,31 @@
 use std::collections::BTreeSet;
 
 use pdm_dnssec::Dnskey;
-use pdm_dnssec::roll::{ChildSeen, ParentSeen, View};
-use pdm_model::{DsRecord, Parent, Timestamp, Ttl};
+use pdm_dnssec::roll::{ChildSeen, ParentSeen, View, needs_parent};
+use pdm_model::{DsRecord, Parent, Roll, Timestamp, Ttl};
 use pdm_ports::{Fault, KeyView, Signing};
 
 use crate::reconcile::drive::Work;
-use crate::steps::called;
+use crate::steps::{called, foreign};
 
 /// Look at the signer, at every server of zone and parent, and at where the parent is edited. Questions begin after
 /// the last write was answered.
-pub(crate) async fn look(work: &Work, signing: &Signing) -> Result<View, Fault> {
+pub(crate) async fn look(work: &mut Work, roll: &Roll, signing: &Signing) -> Result<View, Fault> {
     let engine = work.engine.clone();
-    let (name, servers) = (&work.allocation.fqdn, &engine.settings.servers);
+    let name = work.allocation.fqdn.clone();
     let policy = engine.key_policy(&work.allocation)?;
-    let (zone, child, (edited, parent)) = tokio::join!(
-        engine.parts.zones.read_zone(name),
-        engine.parts.probe.key_views(name, servers),
-        at_parent(work, signing),
+    let (zone, child, at_parent) = tokio::join!(
+        engine.parts.zones.read_zone(&name),
+        engine.parts.probe.key_views(&name, &engine.settings.servers),
+        at_parent(work, roll, signing),
     );
+    let (edited, parent) = at_parent?;
     let ttls = engine.pool_of(&work.allocation)?.ttls;
     // Whatever anybody wrote into the zone is signed too.
     let zone_ttl = zone?.into_iter().flat_map(|zone| zone.rrsets).map(|rrset| rrset.ttl).max();
     Ok(View {
         held: super::held(&signing.keys),
-        edited: edited?,
+        edited,
         cds: super::cds(signing.cds, policy.digest),
         child: child.into_iter().map(child_seen).collect(),
         parent,
@@ -35,36 +36,49 @@ pub(crate) async fn look(work: &Work, signing: &Signing) -> Result<View, Fault> 
     })
 }
 
-/// The DS set where it is edited, and what every server of the parent answers. A foreign parent is left as it is by
-/// rolls, and so counts as being as it should.
-async fn at_parent(work: &Work, signing: &Signing) -> (Result<BTreeSet<DsRecord>, Fault>, Vec<ParentSeen>) {
+/// The DS set where it is edited, and what every server of the parent answers.
+async fn at_parent(
+    work: &mut Work,
+    roll: &Roll,
+    signing: &Signing,
+) -> Result<(BTreeSet<DsRecord>, Vec<ParentSeen>), Fault> {
     let engine = work.engine.clone();
-    let name = &work.allocation.fqdn;
-    match work.allocation.mode.parent() {
-        Parent::Ours => {
-            let (edited, seen) = tokio::join!(
-                engine.parts.parent.observe(name),
-                engine.parts.probe.ds(name, &engine.settings.servers)
-            );
-            let seen = seen.into_iter().map(|seen| ParentSeen {
-                server: called(&seen.server),
-                ds: seen.ds.map(|(set, ttl)| (set, ttl.unwrap_or(Ttl::new(0)))),
-            });
-            (edited.map(|there| there.ds), seen.collect())
-        }
-        Parent::Foreign => {
-            let wanted = engine.wanted_ds(&work.allocation, &signing.keys);
-            let ttl = work.allocation.observed.parent.ds_ttl.unwrap_or(Ttl::new(3600));
-            let seen = wanted
-                .as_ref()
-                .map(|ds| ParentSeen { server: "the parent".to_owned(), ds: Some((ds.clone(), ttl)) });
-            let seen = seen.into_iter().collect();
-            (wanted, seen)
-        }
+    let name = work.allocation.fqdn.clone();
+    if work.allocation.mode.parent() == Parent::Ours {
+        let (edited, seen) = tokio::join!(
+            engine.parts.parent.observe(&name),
+            engine.parts.probe.ds(&name, &engine.settings.servers)
+        );
+        let seen = seen.into_iter().map(|seen| ParentSeen {
+            server: called(&seen.server),
+            ds: seen.ds.map(|(set, ttl)| (set, ttl.unwrap_or(Ttl::new(0)))),
+        });
+        return Ok((edited?.ds, seen.collect()));
     }
+    let wanted = engine.wanted_ds(&work.allocation, &signing.keys)?;
+    if !needs_parent(roll.kind) {
+        // Keys that the parent does not vouch for come and go whatever it holds.
+        let ttl = work.allocation.observed.parent.ds_ttl.unwrap_or(Ttl::new(0));
+        let seen = ParentSeen { server: "the parent".to_owned(), ds: Some((wanted.clone(), ttl)) };
+        return Ok((wanted, vec![seen]));
+    }
+    let seen = foreign::parents(work).await?;
+    let edited = edited_of(seen.iter().filter_map(|p| p.ds.as_ref().map(|(set, _)| set)), &wanted);
+    Ok((edited, seen.into_iter().map(|p| ParentSeen { server: p.server, ds: p.ds }).collect()))
 }
 
-fn child_seen(view: KeyView) -> ChildSeen {
+/// What a parent holds that shows only in its servers' answers: whoever edits it has done what is wanted as soon as one
+/// server shows it; the others are waited for.
+pub(crate) fn edited_of<'a>(
+    sets: impl Iterator<Item = &'a BTreeSet<DsRecord>> + Clone,
+    wanted: &BTreeSet<DsRecord>,
+) -> BTreeSet<DsRecord> {
+    let exactly = sets.clone().find(|set| *set == wanted);
+    let more = || sets.clone().find(|set| set.is_superset(wanted));
+    exactly.or_else(more).or_else(|| sets.clone().next()).cloned().unwrap_or_default()
+}
+
+pub(crate) fn child_seen(view: KeyView) -> ChildSeen {
     // A key that we cannot read is one that we did not make: it keeps the set from being what it should be.
     let read = |texts: BTreeSet<String>| -> Option<BTreeSet<Dnskey>> {
         texts.iter().map(|text| Dnskey::parse(text)).collect()

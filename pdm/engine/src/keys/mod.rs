@@ -3,23 +3,28 @@
 //! The DS set that a parent is to hold is decided by [`Engine::wanted_ds`] and nowhere else: by the stage of the roll
 //! that is under way, or else by the entry points that are published and sign.
 
+mod change;
 pub mod inventory;
-mod look;
+pub(crate) mod look;
+pub(crate) mod pool;
 mod scanned;
+mod signal;
 pub(crate) mod sweep;
 
 use std::collections::BTreeSet;
 
 use pdm_dnssec::roll::{Cds, Held, Parent, Setting, ds_in_roll, ds_of_held};
 use pdm_dnssec::{Dnskey, Name};
-use pdm_model::keys::{Digest, KeyPolicy, KeyState, RollKind};
+use pdm_model::keys::{Digest, KeyPolicy, KeyState, Roll, RollKind};
 use pdm_model::{Allocation, DsRecord, Status, Ttl, Who, ZoneName};
 use pdm_ports::{CdsTold, Fault, ZoneKey};
 
 use crate::engine::Engine;
 
+pub(crate) use change::{Begun, begin, change_of, finish};
 pub(crate) use look::{look, signatures_until};
 pub(crate) use scanned::tell;
+pub(crate) use signal::signal;
 
 /// The keys in the form that rolls compare. One that cannot be read is left out, and counts as gone.
 pub(crate) fn held(keys: &[ZoneKey]) -> Vec<Held> {
@@ -56,6 +61,22 @@ pub(crate) fn vouched(zone: &ZoneName, ds: &BTreeSet<DsRecord>, keys: &[ZoneKey]
     good.into_iter().any(|key| ds.iter().any(|ds| key.matches(&zone, ds)))
 }
 
+/// True when one of `ds` stands for one of these keys, given as DNSKEY RDATA.
+pub(crate) fn any_vouched<'a>(
+    zone: &ZoneName,
+    keys: impl IntoIterator<Item = &'a String>,
+    ds: &BTreeSet<DsRecord>,
+) -> bool {
+    let zone = Name::from(zone);
+    let mut keys = keys.into_iter().filter_map(|key| Dnskey::parse(key));
+    keys.any(|key| ds.iter().any(|ds| key.matches(&zone, ds)))
+}
+
+/// True when one of `ds` stands for a key of this roll: whatever stage the parent is in, the DS is the roll's to change.
+pub(crate) fn of_roll(zone: &ZoneName, roll: &Roll, ds: &BTreeSet<DsRecord>) -> bool {
+    any_vouched(zone, [&roll.kept, &roll.old, &roll.new].into_iter().flatten(), ds)
+}
+
 /// Keys that are there become known when no known entry point is left: a zone from before, or one whose keys were restored
 /// or made again. Otherwise those that are gone are forgotten, and strange ones are for a roll to tidy.
 pub(crate) fn acquaint(state: &mut KeyState, keys: &[ZoneKey], made: bool, now: pdm_model::Timestamp) {
@@ -89,16 +110,16 @@ impl Engine {
             digest: policy.digest,
             cds: policy.cds,
             secure: !state.insecure || back,
-            ds_by: Who::Nobody,
+            ds_by: if self.key_parent(allocation).by_hand { Who::Caller } else { Who::Nobody },
         })
     }
 
-    /// What a roll can do at a Sovereign's parent: our own pool takes whatever PDM writes; a foreign one is left as it
-    /// is, so that only keys roll there which it does not vouch for.
+    /// What a roll can do at a Sovereign's parent: our own pool takes whatever PDM writes, a foreign one what its editor
+    /// can.
     pub(crate) fn key_parent(&self, allocation: &Allocation) -> Parent {
-        match allocation.mode.parent() {
-            pdm_model::Parent::Ours => Parent { ds_max: usize::MAX, scans_only: false, by_hand: false },
-            pdm_model::Parent::Foreign => Parent { ds_max: 0, scans_only: false, by_hand: true },
+        match self.editors.get(&allocation.mode) {
+            Some(editor) => editor.key_parent(self, allocation),
+            None => Parent { ds_max: usize::MAX, scans_only: false, by_hand: false },
         }
     }
 

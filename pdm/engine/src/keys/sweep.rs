@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pdm_dnssec::roll::{Held, due};
 use pdm_dnssec::{Dnskey, Name};
-use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Timestamp};
+use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Timestamp, Who};
 use pdm_ports::Fault;
 use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
 use tracing::{debug, info};
@@ -24,6 +24,8 @@ const RAISES: usize = 20;
 pub(crate) struct KeyFigures {
     /// Rolls by kind and stage.
     rolls: BTreeMap<(&'static str, &'static str), u32>,
+    /// Rolls that rest, and the longest time of one, by who must act.
+    resting: BTreeMap<&'static str, (u32, f64)>,
     oldest_roll: f64,
     oldest_key: f64,
     first_expiry: Option<Timestamp>,
@@ -40,6 +42,11 @@ impl KeyFigures {
         if let Some(roll) = &state.roll {
             *self.rolls.entry((roll.kind.as_str(), roll.stage.as_str())).or_default() += 1;
             self.oldest_roll = self.oldest_roll.max(now.since(roll.started_at).as_secs_f64());
+        }
+        if let Some(rests) = &state.rests {
+            let (count, longest) = self.resting.entry(rests.who.as_str()).or_default();
+            *count += 1;
+            *longest = longest.max(now.since(rests.since).as_secs_f64());
         }
         for age in &state.known {
             self.oldest_key = self.oldest_key.max(now.since(age.since).as_secs_f64());
@@ -58,6 +65,11 @@ impl KeyFigures {
                 let count = self.rolls.get(&key).copied().unwrap_or_default();
                 metrics::gauge!("pdm_rolls", "kind" => key.0, "stage" => key.1).set(f64::from(count));
             }
+        }
+        for who in Who::ALL.map(Who::as_str) {
+            let (count, longest) = self.resting.get(who).copied().unwrap_or_default();
+            metrics::gauge!("pdm_rolls_waiting", "who" => who).set(f64::from(count));
+            metrics::gauge!("pdm_rolls_waiting_seconds", "who" => who).set(longest);
         }
         metrics::gauge!("pdm_roll_oldest_seconds").set(self.oldest_roll);
         metrics::gauge!("pdm_key_oldest_seconds").set(self.oldest_key);
@@ -144,6 +156,7 @@ impl Engine {
 
     async fn open(self: &Arc<Self>, allocation: &Allocation, why: Why) -> Result<(), Fault> {
         let (operation, birth) = self.birth(allocation, why.kind);
+        let opened = operation.id.clone();
         let (id, generation) = (allocation.id.clone(), allocation.generation);
         let Why { kind, action, detail } = why;
         let text = detail.clone();
@@ -158,7 +171,7 @@ impl Engine {
             Ok(write)
         });
         match self.carry_out(&allocation.fqdn, Wanted::default(), decision, birth).await {
-            Ok(accepted) if accepted.operation.is_some() => {
+            Ok(accepted) if accepted.operation.as_ref().is_some_and(|open| open.id == opened) => {
                 info!(zone = %allocation.fqdn, kind = kind.as_str(), why = text, "begun");
             }
             Ok(_) => {}

@@ -22,6 +22,7 @@ impl Engine {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let beside = [
             tokio::spawn(self.clone().sweep_for_ever(stop.clone())),
+            tokio::spawn(self.clone().pool_keys_for_ever(stop.clone())),
             tokio::spawn(self.clone().watch_failover_for_ever(stop.clone())),
             tokio::spawn(self.clone().glance_for_ever(stop.clone())),
             tokio::spawn(self.clone().audit_for_ever(stop.clone())),

@@ -9,7 +9,7 @@ use pdm_model::{
     Allocation, ConditionKind, DsRecord, Event, NotProved, Parent, Proof, Status, StepKind, Transport, Who,
     ZoneName,
 };
-use pdm_ports::walk::Security;
+use pdm_ports::walk::{ParentAnswer, Security};
 use pdm_ports::{Fault, ProofRequest};
 use serde_json::json;
 use uuid::Uuid;
@@ -85,11 +85,20 @@ impl Engine {
             question: format!("{}/DS", allocation.fqdn),
             detail,
         };
-        let ours: BTreeSet<DsRecord> = allocation.observed.ds.iter().cloned().collect();
-        let differs = |a: &&pdm_ports::walk::ParentAnswer| a.ds.as_ref().map(|(set, _)| set) != Some(&ours);
+        let mut ours: BTreeSet<DsRecord> = allocation.observed.ds.iter().cloned().collect();
+        let roll = allocation.observed.keys.roll.as_ref();
+        // While a roll waits for whoever edits the parent, any DS of its keys will do.
+        let differs = |a: &&ParentAnswer| match (a.ds.as_ref(), roll) {
+            (Some((set, _)), Some(roll)) => !crate::keys::of_roll(&allocation.fqdn, roll, set),
+            (set, _) => set.map(|(set, _)| set) != Some(&ours),
+        };
         if let Some(other) = view.answers.iter().find(differs) {
             let detail = other.error.clone().unwrap_or_else(|| "another DS set".to_owned());
             return Ok(Err(lacking("no-ds", super::called(&other.server), detail)));
+        }
+        if roll.is_some() {
+            ours =
+                view.answers.iter().filter_map(|a| a.ds.as_ref()).flat_map(|(set, _)| set.clone()).collect();
         }
         let name = match view.security {
             Security::Secure => format!("DS at {}, validated from the root", view.parent),

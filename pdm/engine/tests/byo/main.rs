@@ -1,6 +1,7 @@
 //! Brought domains from claim to quarantine: the whole engine on a real store, with the world around it in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
 
+mod rolls;
 mod world;
 
 use std::collections::BTreeSet;

@@ -69,6 +69,13 @@ pub struct Held {
     pub ns: BTreeSet<ZoneName>,
     pub ds: BTreeSet<DsRecord>,
     pub zone: Option<Stamp>,
+    pub rrsets: Vec<RRset>,
+    /// Raised by every write to the zone.
+    pub serial: u32,
+    pub keys: Vec<ZoneKey>,
+    pub cds: Option<CdsTold>,
+    /// Keys made so far.
+    pub made: u8,
     pub txt: BTreeSet<String>,
     pub old_answers: bool,
     pub old_signed: bool,
@@ -88,6 +95,27 @@ pub struct Held {
 #[derive(Clone, Default)]
 pub struct Net(pub Arc<Mutex<Held>>);
 
+/// A key that nobody could sign with, and its DS.
+fn zone_key(n: u8, entry_point: bool, algorithm: u8) -> ZoneKey {
+    let flags = if entry_point { 257 } else { 256 };
+    let text = if n == 0 {
+        OUR_DNSKEY.to_owned()
+    } else {
+        format!("{flags} 3 {algorithm} AAA{}", char::from(b'A' + n))
+    };
+    let key = pdm_dnssec::Dnskey::parse(&text).unwrap();
+    let ds = key.ds(&pdm_dnssec::Name::from(&name("acme.example")), pdm_dnssec::DsDigest::Sha256);
+    ZoneKey {
+        id: u64::from(n),
+        flags,
+        algorithm,
+        active: n == 0,
+        published: n == 0,
+        ds: entry_point.then_some(ds),
+        dnskey: text,
+    }
+}
+
 impl Held {
     /// NS leads here now, or is about to.
     fn flip(&mut self) {
@@ -95,6 +123,21 @@ impl Held {
         if cached || self.ds.contains(&ds(OLD_KEY)) {
             self.flips += 1;
         }
+    }
+
+    /// The keys as rolls see them.
+    pub fn rolls(&self) -> Vec<pdm_dnssec::roll::Held> {
+        let one = |key: &ZoneKey| pdm_dnssec::roll::Held {
+            dnskey: pdm_dnssec::Dnskey::parse(&key.dnskey).unwrap(),
+            active: key.active,
+            published: key.published,
+        };
+        self.keys.iter().map(one).collect()
+    }
+
+    /// DS of the published entry points.
+    pub fn ds_of_keys(&self) -> BTreeSet<DsRecord> {
+        self.keys.iter().filter(|key| key.published).filter_map(|key| key.ds.clone()).collect()
     }
 }
 
@@ -163,13 +206,16 @@ impl DelegationWalk for Net {
         let one = |held: &Held, s: &Server| {
             let mine = s.names[0].ends_with("openova.io");
             let up = if mine { held.zone.is_some() } else { held.old_answers };
-            let (ns, key) =
-                if mine { (ours(), Some(OUR_KEY)) } else { (theirs(), held.old_signed.then_some(OLD_KEY)) };
+            let (ns, keys) = if mine {
+                (ours(), held.ds_of_keys())
+            } else {
+                (theirs(), held.old_signed.then(|| ds(OLD_KEY)).into_iter().collect())
+            };
             ChildAnswer {
                 server: s.clone(),
                 authoritative: up,
                 ns: up.then_some((ns, TTL)),
-                keys: up.then(|| (key.map(ds).into_iter().collect(), TTL)),
+                keys: up.then_some((keys, TTL)),
                 serial: up.then_some(1),
                 error: None,
             }
@@ -222,41 +268,76 @@ impl ZoneBackend for Net {
                 return Created::Exists;
             }
             held.zone = Some(spec.stamp.clone());
+            held.rrsets.clone_from(&spec.rrsets);
+            held.rrsets.push(RRset::new(spec.name.dotted(), RecordType::Soa, TTL, ["x"]));
+            held.serial += 1;
+            held.keys = vec![zone_key(0, true, 13)];
             held.story.push("zone".to_owned());
             Created::New(Some(1))
         }))
     }
-    async fn read_zone(&self, zone: &ZoneName) -> Result<Option<ObservedZone>, Fault> {
-        let soa = RRset::new(zone.dotted(), RecordType::Soa, TTL, ["x"]);
+    async fn read_zone(&self, _: &ZoneName) -> Result<Option<ObservedZone>, Fault> {
         Ok(self.with(|held| {
             let stamp = held.zone.clone()?;
-            Some(ObservedZone { rrsets: vec![soa], serial: 1, dnssec: true, stamp: Some(stamp) })
+            let (rrsets, serial) = (held.rrsets.clone(), held.serial);
+            Some(ObservedZone { rrsets, serial, dnssec: true, stamp: Some(stamp) })
         }))
     }
     async fn read_keys(&self, _: &ZoneName) -> Result<Option<Vec<ZoneKey>>, Fault> {
-        let key = ZoneKey {
-            id: 1,
-            flags: 257,
-            algorithm: 13,
-            active: true,
-            published: true,
-            ds: Some(ds(OUR_KEY)),
-            dnskey: OUR_DNSKEY.to_owned(),
-        };
-        Ok(self.with(|held| held.zone.is_some().then(|| vec![key])))
+        Ok(self.with(|held| held.zone.is_some().then(|| held.keys.clone())))
     }
-    async fn change_zone(&self, _: &ZoneName, _: &[ZoneChange], stamp: &Stamp) -> Result<(), Fault> {
-        self.with(|held| held.zone = Some(stamp.clone()));
+    async fn change_zone(&self, _: &ZoneName, changes: &[ZoneChange], stamp: &Stamp) -> Result<(), Fault> {
+        self.with(|held| {
+            held.zone = Some(stamp.clone());
+            held.serial += 1;
+            for change in changes {
+                let (owner, rtype) = match change {
+                    ZoneChange::Replace(rrset) => (&rrset.owner, &rrset.rtype),
+                    ZoneChange::Delete(owner, rtype) => (owner, rtype),
+                };
+                held.rrsets.retain(|there| (&there.owner, &there.rtype) != (owner, rtype));
+                if let ZoneChange::Replace(rrset) = change {
+                    held.rrsets.push(rrset.clone());
+                }
+            }
+        });
         Ok(())
     }
     async fn ensure_signed(&self, _: &ZoneName, _: &Stamp) -> Result<(), Fault> {
         Ok(())
     }
     async fn read_signing(&self, name: &ZoneName) -> Result<Option<Signing>, Fault> {
-        let keys = self.read_keys(name).await?;
-        Ok(keys.map(|keys| Signing { keys, cds: CdsTold::Off, denial: Denial::Nsec }))
+        let (keys, cds) = (self.read_keys(name).await?, self.with(|held| held.cds));
+        Ok(keys.map(|keys| Signing { keys, cds: cds.unwrap_or(CdsTold::Off), denial: Denial::Nsec }))
     }
-    async fn change_signing(&self, _: &ZoneName, _: &Whose, _: &KeyChange) -> Result<(), Fault> {
+    async fn change_signing(&self, _: &ZoneName, _: &Whose, change: &KeyChange) -> Result<(), Fault> {
+        self.with(|held| match change {
+            KeyChange::Make { entry_point, algorithm } => {
+                held.made += 1;
+                held.keys.push(zone_key(held.made, *entry_point, *algorithm));
+            }
+            KeyChange::Set { dnskey, active, published } => {
+                let key = held.keys.iter_mut().find(|key| key.dnskey == *dnskey).unwrap();
+                (key.active, key.published) = (*active, *published);
+            }
+            KeyChange::Remove { dnskey } => held.keys.retain(|key| key.dnskey != *dnskey),
+            KeyChange::Tell(told) => {
+                held.story.push(format!("tell {told:?}"));
+                held.cds = Some(*told);
+            }
+            KeyChange::Deny(_) => {}
+        });
+        Ok(())
+    }
+    async fn change_signals(&self, zone: &ZoneName, changes: &[ZoneChange]) -> Result<(), Fault> {
+        self.with(|held| {
+            for change in changes {
+                held.story.push(match change {
+                    ZoneChange::Replace(set) => format!("{zone}: {} {}", set.owner, set.rtype),
+                    ZoneChange::Delete(owner, rtype) => format!("{zone}: no {owner} {rtype}"),
+                });
+            }
+        });
         Ok(())
     }
     async fn remove_zone(&self, _: &ZoneName, _: &str) -> Result<(), Fault> {
@@ -267,7 +348,14 @@ impl ZoneBackend for Net {
         Ok(())
     }
     async fn list_zones(&self) -> Result<Vec<ZoneSummary>, Fault> {
-        Ok(Vec::new())
+        Ok(self
+            .with(|held| {
+                let stamp = held.zone.as_ref()?;
+                let (name, allocation) = ("acme.example".to_owned(), Some(stamp.allocation.clone()));
+                Some(ZoneSummary { name, serial: held.serial, allocation })
+            })
+            .into_iter()
+            .collect())
     }
     async fn flush(&self, _: &ZoneName) -> Result<(), Fault> {
         Ok(())
@@ -314,8 +402,18 @@ impl DnsProbe for Net {
     async fn keys(&self, _: &ZoneName, _: &[Server]) -> Vec<KeysSeen> {
         Vec::new()
     }
-    async fn key_views(&self, _: &ZoneName, _: &[Server]) -> Vec<KeyView> {
-        Vec::new()
+    async fn key_views(&self, _: &ZoneName, servers: &[Server]) -> Vec<KeyView> {
+        self.with(|held| {
+            let published = held.keys.iter().filter(|key| key.published).map(|key| key.dnskey.clone());
+            let (keys, signers) = (published.collect(), pdm_dnssec::roll::signers(held.rolls().iter()));
+            let one = |server: &Server| KeyView {
+                server: server.clone(),
+                keys: Some((BTreeSet::clone(&keys), TTL)),
+                signers: Some(signers.clone()),
+                expires: None,
+            };
+            servers.iter().map(one).collect()
+        })
     }
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
         Vec::new()
@@ -324,7 +422,9 @@ impl DnsProbe for Net {
         Vec::new()
     }
     async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
-        assert_eq!((&request.parent, &request.anchor), (&None, &BTreeSet::from([ds(OUR_KEY)])));
+        // Whatever is proved rests on a DS that stands for a key of the zone.
+        let served = self.with(|held| held.ds_of_keys());
+        assert!(request.parent.is_none() && !request.anchor.is_disjoint(&served), "{:?}", request.anchor);
         Ok(Ok(Proof {
             begun_at: request.now,
             generation: request.generation,
@@ -459,6 +559,7 @@ pub struct World {
     pub engine: Arc<Engine>,
     pub dir: Arc<tempfile::TempDir>,
     keys: Vec<u8>,
+    sweep: Duration,
     stop: watch::Sender<bool>,
     running: Option<tokio::task::JoinHandle<()>>,
 }
@@ -476,7 +577,7 @@ impl Auditor for Net {
     }
 }
 
-fn settings() -> Settings {
+fn settings(sweep: Duration) -> Settings {
     let mut byo = Pool::new(name("byo"));
     byo.ttls = Ttls {
         address: TTL,
@@ -500,8 +601,10 @@ fn settings() -> Settings {
         parallel: 4,
         lease: Duration::from_secs(30),
         poll: Duration::from_millis(50),
-        sweep: Duration::from_secs(3600),
+        sweep,
         failover_look: Duration::from_secs(3600),
+        signal_zones: vec![name("openova.io")],
+        pool_ds: Duration::ZERO,
         proof_age: Duration::from_secs(3600),
         audit: AuditSettings { glance: Duration::ZERO, full: Duration::ZERO, ..AuditSettings::default() },
     }
@@ -510,6 +613,11 @@ fn settings() -> Settings {
 impl World {
     /// The domain is with the old operator. `keys` seal credentials; without any they stay in memory.
     pub async fn new(signed: bool, keys: &[u8]) -> Self {
+        Self::sweeping(signed, keys, Duration::from_secs(3600)).await
+    }
+
+    /// The same, with so much time between two looks at everything.
+    pub async fn sweeping(signed: bool, keys: &[u8], sweep: Duration) -> Self {
         let net = Net::default();
         net.with(|held| {
             held.ns = theirs();
@@ -520,10 +628,16 @@ impl World {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let url = format!("sqlite:{}", dir.path().join("pdm.db").display());
         let store = Arc::new(SqlStore::open(&url, true).await.unwrap());
-        Self::start(net, dir, store, keys.to_vec())
+        Self::start(net, dir, store, keys.to_vec(), sweep)
     }
 
-    fn start(net: Net, dir: Arc<tempfile::TempDir>, store: Arc<SqlStore>, keys: Vec<u8>) -> Self {
+    fn start(
+        net: Net,
+        dir: Arc<tempfile::TempDir>,
+        store: Arc<SqlStore>,
+        keys: Vec<u8>,
+        sweep: Duration,
+    ) -> Self {
         let vendor = |id, can| Arc::new(Vendor { id, can, net: net.clone() }) as Arc<dyn Registrar>;
         let registrars = BTreeMap::from([
             ("full".to_owned(), vendor("full", &FULL)),
@@ -543,18 +657,18 @@ impl World {
             lease: store.clone(),
         };
         let vault = Vault::new(keys.iter().map(|byte| SealKey::new(&[*byte; 32]).unwrap()).collect());
-        let engine = Engine::new(settings(), parts, TokenKey::new(&[7; 32]), vault);
+        let engine = Engine::new(settings(sweep), parts, TokenKey::new(&[7; 32]), vault);
         let (stop, told) = watch::channel(false);
         let running = Some(tokio::spawn(engine.clone().run(told)));
-        Self { net, store, engine, dir, keys, stop, running }
+        Self { net, store, engine, dir, keys, sweep, stop, running }
     }
 
     /// The engine ends and another one starts on the same store.
     pub async fn restart(mut self) -> Self {
         self.stop.send(true).unwrap();
         self.running.take().unwrap().await.unwrap();
-        let Self { net, dir, keys, store, .. } = self;
-        Self::start(net, dir, store, keys)
+        let Self { net, dir, keys, store, sweep, .. } = self;
+        Self::start(net, dir, store, keys, sweep)
     }
 
     pub async fn claim(&self, owner: &str, domain: &str, mode: Mode) -> Result<Reserved, IntentError> {
@@ -619,6 +733,11 @@ impl World {
         self.until(reason, |_, operation| operation.is_some_and(waits)).await.unwrap()
     }
 
+    /// The name as the store has it.
+    pub async fn row(&self) -> pdm_model::Allocation {
+        self.store.allocation(&name("acme.example")).await.unwrap().unwrap().0
+    }
+
     /// The store's clock goes on by this much.
     pub fn pass(&self, time: Duration) {
         let sql = format!(
@@ -627,7 +746,8 @@ impl World {
             time.as_millis() + 1
         );
         let file = self.dir.path().join("pdm.db");
-        let done = std::process::Command::new("sqlite3").arg(file).arg(sql).output().unwrap();
+        let mut sqlite = std::process::Command::new("sqlite3");
+        let done = sqlite.args(["-cmd", ".timeout 10000"]).arg(file).arg(sql).output().unwrap();
         assert!(done.status.success(), "{done:?}");
     }
 

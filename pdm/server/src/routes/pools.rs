@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use pdm_api::keys::AtParentView;
 use pdm_api::{PoolView, Pools, ProblemBody};
 use pdm_engine::caller::{Caller, Right};
 use pdm_model::Pool;
@@ -37,7 +38,15 @@ pub(crate) async fn views(state: &S, caller: &Caller) -> Result<Vec<PoolView>, F
     let pools = state.engine().settings().pools.values().filter(usable);
     let views = pools.map(async |pool| {
         let view = view(state, caller, pool, &counts, &freezes);
-        PoolView { ds: pool_ds(state, pool).await, ..view }
+        let kept = state.engine().pool_keys(&pool.domain).await.ok().flatten();
+        let rolls = kept.as_ref().filter(|kept| kept.state.roll.is_some());
+        // While keys roll, the registrar is to have what the roll says, whatever keys are there.
+        let ds = match rolls {
+            Some(kept) => Some(kept.ds.iter().map(ToString::to_string).collect()),
+            None => pool_ds(state, pool).await,
+        };
+        let at_parent = kept.and_then(|kept| kept.at_parent).map(|seen| AtParentView::from(&seen));
+        PoolView { ds, at_parent, ..view }
     });
     Ok(futures_util::future::join_all(views).await)
 }
@@ -63,6 +72,7 @@ pub(crate) fn view(
         counts: caller.owner.is_none().then(counted),
         frozen: freezes.iter().any(|f| f.pool.as_ref().is_none_or(|p| *p == pool.domain)),
         ds: None,
+        at_parent: None,
     }
 }
 

@@ -66,6 +66,9 @@ impl ZoneBackend for Nothing {
     async fn change_signing(&self, _: &ZoneName, _: &Whose, _: &KeyChange) -> Result<(), Fault> {
         down()
     }
+    async fn change_signals(&self, _: &ZoneName, _: &[Change]) -> Result<(), Fault> {
+        down()
+    }
     async fn remove_zone(&self, _: &ZoneName, _: &str) -> Result<(), Fault> {
         down()
     }
@@ -184,6 +187,8 @@ pub fn settings() -> Settings {
         lease: Duration::from_secs(30),
         poll: Duration::from_secs(1),
         sweep: Duration::from_secs(30),
+        signal_zones: Vec::new(),
+        pool_ds: Duration::ZERO,
         proof_age: Duration::from_secs(3600),
         failover_look: Duration::from_secs(5),
         audit: pdm_engine::audits::AuditSettings::default(),

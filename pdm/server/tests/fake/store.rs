@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pdm_carry_over::CarriedZone;
 use pdm_model::audit::Report;
+use pdm_model::pool_keys::PoolKeys;
 use pdm_model::{
-    Allocation, AuditEntry, Claim, Condition, Observed, Operation, OperationState, Phase, Proof, Refusal,
-    Timestamp, ZoneName,
+    Allocation, AuditEntry, Claim, Operation, OperationState, Phase, Proof, Refusal, Timestamp, ZoneName,
 };
 use pdm_ports::store::{
     Checkpoint, Count, Decided, Decision, Facts, Filter, Freeze, Held, Lease, Queue, Remembered,
@@ -193,15 +193,7 @@ impl Store for MemoryStore {
     async fn expire(&self, _: u32) -> Result<u64, Fault> {
         unused()
     }
-    async fn note(
-        &self,
-        _: &str,
-        _: i64,
-        _: Vec<Condition>,
-        _: Observed,
-        _: Option<Proof>,
-        _: Vec<AuditEntry>,
-    ) -> Result<bool, Fault> {
+    async fn note(&self, _: &Allocation, _: Option<Proof>, _: Vec<AuditEntry>) -> Result<bool, Fault> {
         unused()
     }
 
@@ -351,6 +343,18 @@ impl Store for MemoryStore {
         }
         inner.carried.insert(allocation.to_owned(), (zone.clone(), before.unwrap_or(0) + 1));
         Ok(true)
+    }
+    async fn pool_keys(&self, _: &ZoneName) -> Result<Option<(PoolKeys, i64)>, Fault> {
+        Ok(None)
+    }
+    async fn put_pool_keys(
+        &self,
+        _: &ZoneName,
+        _: &PoolKeys,
+        _: Option<i64>,
+        _: Vec<AuditEntry>,
+    ) -> Result<bool, Fault> {
+        unused()
     }
     async fn prune(&self) -> Result<u64, Fault> {
         unused()

@@ -7,6 +7,7 @@ use pdm_model::{Claim, Mode, Phase, Timestamp, ZoneName};
 use pdm_ports::store::{Decision, Facts, Related, SealedCredential, Store, Wanted, Write};
 
 use crate::support::*;
+use pdm_model::pool_keys::PoolKeys;
 
 fn claim(fqdn: &str, owner: &str, now: Timestamp) -> Claim {
     Claim {
@@ -119,4 +120,18 @@ pub async fn carried_records_are_replaced_only_by_who_read_them(bed: Bed) {
     assert!(store.put_carried("id", &other, Some(1), entry()).await.unwrap());
     assert_eq!(store.carried("id").await.unwrap(), Some((other, 2)));
     assert_eq!(bed.number("SELECT count(*) FROM audit_log WHERE action = 'carry-over'").await, 2);
+}
+
+pub async fn keys_of_a_pool_are_replaced_only_by_who_read_them(bed: Bed) {
+    let store = bed.open().await;
+    let (one, mut other) = (PoolKeys::default(), PoolKeys::default());
+    assert!(other.take("a", Timestamp(1), Timestamp(2)));
+    let entry = || vec![pdm_model::AuditEntry::new("a", "pool-roll", &pool(), "x")];
+    assert_eq!(store.pool_keys(&pool()).await.unwrap(), None);
+    assert!(store.put_pool_keys(&pool(), &one, None, entry()).await.unwrap());
+    assert!(!store.put_pool_keys(&pool(), &other, None, entry()).await.unwrap(), "it is there");
+    assert!(!store.put_pool_keys(&pool(), &other, Some(7), entry()).await.unwrap(), "another version");
+    assert!(store.put_pool_keys(&pool(), &other, Some(1), entry()).await.unwrap());
+    assert_eq!(store.pool_keys(&pool()).await.unwrap(), Some((other, 2)));
+    assert_eq!(bed.number("SELECT count(*) FROM audit_log WHERE action = 'pool-roll'").await, 2);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdm_model::{AuditEntry, Observed, OperationKind, Phase};
+use pdm_model::{Allocation, AuditEntry, Observed, OperationKind, Phase};
 use pdm_ports::store::{Checkpoint, Filter, Freeze, Remembered, Store, Then};
 use pdm_store::SqlStore;
 use serde_json::json;
@@ -77,17 +77,42 @@ pub async fn notes_yield_to_operations_and_generations(bed: Bed) {
     let decided = committed(&store, "acme", Some(("t", DAY))).await;
     let (live, open) = (decided.allocation.unwrap(), decided.operation.unwrap());
     let observed = Observed { serial: Some(9), ..Observed::default() };
-    let note = async |generation: i64| {
+    let note = async |row: &Allocation| {
         let audit = vec![AuditEntry::new("pdm", "drift", &live.fqdn, "")];
-        store.note(&live.id, generation, Vec::new(), observed.clone(), None, audit).await.unwrap()
+        let row = Allocation { conditions: Vec::new(), observed: observed.clone(), ..row.clone() };
+        store.note(&row, None, audit).await.unwrap()
     };
-    assert!(!note(live.generation).await, "an operation is open");
+    let read = async || store.allocation(&live.fqdn).await.unwrap().unwrap().0;
+    assert!(!note(&live).await, "an operation is open");
+    bed.shift(Duration::from_millis(5)).await;
     finish(&store, &open.id, "t").await;
-    assert!(!note(live.generation - 1).await, "the generation moved on");
-    assert!(note(live.generation).await);
-    let read = store.allocation(&live.fqdn).await.unwrap().unwrap().0;
-    assert_eq!((read.observed, read.target), (observed.clone(), live.target.clone()));
+    let fresh = read().await;
+    assert!(
+        !note(&Allocation { generation: fresh.generation - 1, ..fresh.clone() }).await,
+        "another generation"
+    );
+    assert!(!note(&Allocation { updated_at: live.updated_at, ..fresh.clone() }).await, "the row has changed");
+    assert!(note(&fresh).await);
+    let noted = read().await;
+    assert_eq!((&noted.observed, &noted.target), (&observed, &live.target));
+    assert!(!note(&fresh).await, "what was read before the note is older");
     assert_eq!(store.audit_log(None, Some("pdm"), None, 10).await.unwrap().len(), 1);
+}
+
+pub async fn notes_are_taken_while_a_roll_rests(bed: Bed) {
+    let store = bed.open().await;
+    let decided = committed(&store, "acme", Some(("t", DAY))).await;
+    let (live, open) = (decided.allocation.unwrap(), decided.operation.unwrap());
+    finish(&store, &open.id, "t").await;
+    let roll = operate(&store, "acme", OperationKind::Roll, Some(("r", DAY))).await.operation.unwrap();
+    let note = async || {
+        let read = store.allocation(&live.fqdn).await.unwrap().unwrap().0;
+        store.note(&read, None, Vec::new()).await.unwrap()
+    };
+    assert!(!note().await, "somebody is at work on the roll");
+    let rest = Checkpoint { steps: roll.steps, then: Then::LookAgain(DAY), ..Checkpoint::default() };
+    store.checkpoint(&roll.id, "r", rest).await.unwrap();
+    assert!(note().await, "nobody is");
 }
 
 pub async fn a_freeze_keeps_its_first_author(bed: Bed) {

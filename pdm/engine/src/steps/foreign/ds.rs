@@ -1,8 +1,10 @@
-//! DS: that of the servers before out and waited for, ours in and seen.
+//! DS: that of the servers before out and waited for, ours in and seen; and whatever a roll of keys asks for.
 
 use std::collections::BTreeSet;
 
-use pdm_model::handover::{Look, Operator, Write, matches_key};
+use pdm_dnssec::roll::Cds;
+use pdm_dnssec::{DsDigest, Name};
+use pdm_model::handover::{Look, Operator, ParentSight, Write, matches_key};
 use pdm_model::{DsRecord, StepKind, Ttl, Who};
 use pdm_ports::Fault;
 use serde_json::json;
@@ -16,6 +18,9 @@ use crate::reconcile::drive::{Outcome, Work};
 pub(in crate::steps) async fn withdraw_foreign(work: &mut Work) -> Result<Outcome, Fault> {
     let to = ours(work);
     let seen = look(work, &to).await?;
+    if left_to_roll(work, &seen) {
+        return Ok(Outcome::Nothing);
+    }
     let (with, all) = seen.with_ns(&to.ns);
     // Where NS leads here already, our DS takes the place of whatever stands there.
     let settled = with == all && !to.ds.is_empty();
@@ -24,6 +29,9 @@ pub(in crate::steps) async fn withdraw_foreign(work: &mut Work) -> Result<Outcom
 
 /// Every DS that the destination of a release does not match goes out.
 pub(in crate::steps) async fn withdraw_all(work: &mut Work) -> Result<Outcome, Fault> {
+    // Whoever scans would put back what is taken out here.
+    crate::keys::tell(work, Cds::Off).await?;
+    crate::keys::signal(work, false).await?;
     let to = before(work).await?.to;
     let seen = look(work, &to).await?;
     let returned = returned(&seen, &to);
@@ -108,6 +116,9 @@ pub(in crate::steps) async fn ensure(work: &mut Work) -> Result<Outcome, Fault> 
         forget_instruction(work);
         return Ok(done(json!({ "ds": to.ds, "parentServers": all })));
     }
+    if left_to_roll(work, &seen) {
+        return Ok(done(json!({ "ds": work.allocation.observed.parent.ds, "leftTo": "roll" })));
+    }
     if let Some(until) = work.allocation.observed.ds_not_before.filter(|until| *until > work.now()) {
         let detail = format!("caches may hold the keys of an earlier zone of this name until {until}");
         let again = until.since(work.now());
@@ -117,9 +128,68 @@ pub(in crate::steps) async fn ensure(work: &mut Work) -> Result<Outcome, Fault> 
     if let Err(why) = may(work, &Write::PublishDs, &seen, &to) {
         return Ok(not_yet(work, step, why));
     }
+    if work.allocation.observed.keys.roll.is_none() {
+        crate::keys::tell(work, Cds::Publish).await?;
+        // A parent that has a DS believes the zone itself.
+        let none = seen.parents.iter().all(|p| p.ds.as_ref().is_some_and(|(set, _)| set.is_empty()));
+        crate::keys::signal(work, none).await?;
+    }
     let ttl = work.engine.pool_of(&work.allocation)?.ttls.parent_ds;
-    let wanted = Change { ds: Some((ds_entries(work).await?, ttl)), ..change(work) };
+    let wanted = Change { ds: Some((ds_entries(work, &to.ds).await?, ttl)), ..change(work) };
     edit(work, step, wanted, format!("{with} of {all} parent servers answer with it.")).await
+}
+
+/// A roll is under way, and every parent server answers with a DS of one of its keys: nothing is bogus, and which DS is
+/// to stand there is for the roll to say. So a repair never waits for what a roll waits for.
+fn left_to_roll(work: &Work, seen: &Look) -> bool {
+    let Some(roll) = &work.allocation.observed.keys.roll else { return false };
+    let name = &work.allocation.fqdn;
+    let of_roll =
+        |p: &ParentSight| p.ds.as_ref().is_some_and(|(set, _)| crate::keys::of_roll(name, roll, set));
+    !seen.parents.is_empty() && seen.parents.iter().all(of_roll)
+}
+
+/// The DS set that a stage of a roll calls for. Done means asked for, or seen everywhere; the roll looks again.
+pub(in crate::steps) async fn replace(
+    work: &mut Work,
+    wanted: &BTreeSet<DsRecord>,
+) -> Result<Outcome, Fault> {
+    let step = StepKind::RollKeys;
+    // A roll may announce a key that is not published yet; what is published has to be served.
+    let name = work.allocation.fqdn.clone();
+    let held = work.engine.parts.zones.read_keys(&name).await?.unwrap_or_default();
+    let published = crate::keys::held(&held).into_iter().filter(|key| key.published);
+    let published = published.map(|key| key.dnskey.ds(&Name::from(&name), DsDigest::Sha256));
+    let to = Operator { ds: published.filter(|ds| wanted.contains(ds)).collect(), ..ours(work) };
+    let seen = look(work, &to).await?;
+    let (with, all) = seen.with_ds(wanted);
+    if with == all && all > 0 {
+        forget_instruction(work);
+        return Ok(done(json!({ "ds": wanted, "parentServers": all })));
+    }
+    let write = if wanted.is_empty() { Write::WithdrawDs } else { Write::PublishDs };
+    if let Err(why) = may(work, &write, &seen, &to) {
+        return Ok(not_yet(work, step, why));
+    }
+    let progress = format!("{with} of {all} parent servers answer so.");
+    let (looks, _) = super::patience(work, step);
+    if under_way(work, wanted) && looks % super::DOUBT != super::DOUBT - 1 {
+        return Ok(super::wait(work, step, "ds-not-visible", progress, Who::Nobody));
+    }
+    let ttl = work.engine.pool_of(&work.allocation)?.ttls.parent_ds;
+    let change = Change { ds: Some((ds_entries(work, wanted).await?, ttl)), ..change(work) };
+    edit(work, step, change, progress).await
+}
+
+/// We wrote this set, and not every parent server shows it yet.
+fn under_way(work: &mut Work, wanted: &BTreeSet<DsRecord>) -> bool {
+    let state = super::state(work);
+    let coming = |d: &pdm_model::handover::DsSeen| {
+        d.written.is_some() && d.ds.as_ref().is_some_and(|ds| wanted.contains(ds))
+    };
+    state.task.is_none()
+        && state.memory.wrote_ds.as_ref() == Some(wanted)
+        && state.memory.ds.iter().any(coming)
 }
 
 /// Every parent server answers our DS.
@@ -132,7 +202,11 @@ pub(in crate::steps) async fn visible(work: &mut Work) -> Result<Outcome, Fault>
         let observed = &mut work.allocation.observed;
         observed.ds_ttl_seen = observed.ds_ttl_seen.max(observed.parent.ds_ttl);
         observed.ds_not_before = None;
+        crate::keys::signal(work, false).await?;
         return Ok(done(json!({ "parentServers": all })));
+    }
+    if left_to_roll(work, &seen) {
+        return Ok(done(json!({ "leftTo": "roll" })));
     }
     let detail = format!("{with} of {all} parent servers answer with our DS");
     let (looks, _) = super::patience(work, step);

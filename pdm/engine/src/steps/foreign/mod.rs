@@ -13,6 +13,7 @@ pub(super) mod restore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use pdm_dnssec::Name;
 use pdm_model::byo::{ForeignParent, Instruction, Previous};
 use pdm_model::handover::{self, Case, ChildSight, Look, Operator, ParentSight, Side, Unsafe, Write};
 use pdm_model::{DsRecord, RecordType, StepKind, StepState, Ttl, Who, ZoneName, polling};
@@ -83,6 +84,12 @@ async fn look(work: &mut Work, to: &Operator) -> Result<Look, Fault> {
     state.look = Some(seen.clone());
     keep_previous(state, &view.answers, &seen, to);
     Ok(seen)
+}
+
+/// What every server of the parent answers.
+pub(crate) async fn parents(work: &mut Work) -> Result<Vec<ParentSight>, Fault> {
+    let to = ours(work);
+    Ok(look(work, &to).await?.parents)
 }
 
 /// What stood there before our first write. The way back leads to it, so it is kept with the first complete look.
@@ -316,20 +323,21 @@ async fn read_vendor(work: &mut Work) -> Result<Option<CurrentState>, Fault> {
     Ok(current)
 }
 
-/// Our DS set with the keys behind it, for parents that take keys.
-async fn ds_entries(work: &Work) -> Result<BTreeSet<DsEntry>, Fault> {
-    let keys = work.engine.parts.zones.read_keys(&work.allocation.fqdn).await?.unwrap_or_default();
+/// A DS set with the keys behind it, for parents that take keys.
+async fn ds_entries(work: &Work, wanted: &BTreeSet<DsRecord>) -> Result<BTreeSet<DsEntry>, Fault> {
+    let name = &work.allocation.fqdn;
+    let held = work.engine.parts.zones.read_keys(name).await?.unwrap_or_default();
+    let (zone, keys) = (Name::from(name), crate::keys::held(&held));
     let key_of = |ds: &DsRecord| {
-        let key = keys.iter().find(|k| k.ds.as_ref() == Some(ds))?;
-        let mut parts = key.dnskey.split_ascii_whitespace();
+        let key = keys.iter().map(|key| &key.dnskey).find(|key| key.matches(&zone, ds))?.to_string();
+        let mut parts = key.split_ascii_whitespace();
         let (flags, _, algorithm) = (parts.next()?, parts.next()?, parts.next()?);
         let (flags, algorithm) = (flags.parse().ok()?, algorithm.parse().ok()?);
         Some(KeyData { flags, algorithm, public_key: parts.collect() })
     };
-    let wanted = work.allocation.observed.ds.iter();
-    Ok(wanted.map(|ds| DsEntry { ds: ds.clone(), key: key_of(ds) }).collect())
+    Ok(wanted.iter().map(|ds| DsEntry { ds: ds.clone(), key: key_of(ds) }).collect())
 }
 
-fn forget_instruction(work: &mut Work) -> Option<Instruction> {
-    state(work).instruction.take()
+pub(super) fn forget_instruction(work: &mut Work) -> Option<Instruction> {
+    work.allocation.observed.foreign.as_mut()?.instruction.take()
 }

@@ -1,8 +1,10 @@
 //! `POST /v1/allocations/{fqdn}/keys/roll`: replace keys.
 
 use axum::extract::State;
+use http::StatusCode;
 use pdm_api::keys::RollBody;
 use pdm_api::{AcceptedView, ProblemBody};
+use pdm_engine::intents::keys::Rolling;
 use pdm_model::{Refusal, RollKind};
 
 use crate::answer::Answer;
@@ -12,7 +14,8 @@ use crate::idempotency::once;
 use crate::problem::Failure;
 use crate::settle::settle;
 
-/// Replace keys (admin). It ends when every cache has forgotten the old ones.
+/// Replace keys (admin). It ends when every cache has forgotten the old ones. A pool's own roll has no operation: its keys
+/// are answered, and say what it waits for.
 #[utoipa::path(
     post, path = "/v1/allocations/{fqdn}/keys/roll", operation_id = "rollKeys", tag = "dnssec", request_body = RollBody,
     params(
@@ -38,8 +41,10 @@ pub(crate) async fn handler(
         let unknown = || Refusal::new("invalid-parameter", format!("write one of {known}")).field("kind");
         let kind = RollKind::from_word(&body.kind).ok_or_else(unknown)?;
         let reason = body.reason.unwrap_or_default();
-        let accepted = shared.engine().roll(&caller, &fqdn, kind, &reason).await?;
-        Answer::of(&settle(&shared, accepted, wait).await?)
+        match shared.engine().roll(&caller, &fqdn, kind, &reason).await? {
+            Rolling::Name(accepted) => Answer::of(&settle(&shared, *accepted, wait).await?),
+            Rolling::Pool(report) => Answer::new(StatusCode::ACCEPTED, &super::show::view(&report)),
+        }
     })
     .await
 }

@@ -1,18 +1,20 @@
-//! `GET /v1/allocations/{fqdn}/keys`: keys, policy and roll of one name, from the store.
+//! `GET /v1/allocations/{fqdn}/keys`: keys, policy and roll of one name, from the store; of a pool too.
+
+use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use pdm_api::ProblemBody;
-use pdm_api::keys::{KeyView, KeysView, RollView};
+use pdm_api::keys::{AtParentView, KeyView, KeysView, RollView};
 use pdm_engine::intents::keys::{KeysReport, key_line};
-use pdm_model::{Roll, StepKind, ZoneName};
+use pdm_model::{DsRecord, Roll, ZoneName};
 
 use crate::app::S;
 use crate::extract::{Asking, At};
 use crate::problem::{Failure, json};
 
-/// Keys, policy and roll of one name.
+/// Keys, policy and roll of one name, or of a pool's own zone.
 #[utoipa::path(
     get, path = "/v1/allocations/{fqdn}/keys", operation_id = "getKeys", tag = "dnssec",
     params(("fqdn" = String, Path, description = "The name")),
@@ -28,8 +30,8 @@ pub(crate) async fn handler(
 
 /// A report as it is shown.
 pub(crate) fn view(report: &KeysReport) -> KeysView {
-    let KeysReport { allocation, operation, policy } = report;
-    let (name, state) = (&allocation.fqdn, &allocation.observed.keys);
+    let KeysReport { fqdn: name, state, intent, policy, ds, parent_ds, waits, at_parent } = report;
+    let texts = |set: &BTreeSet<DsRecord>| set.iter().map(ToString::to_string).collect();
     let keys = state.known.iter().filter_map(|age| {
         let line = key_line(name, &age.dnskey)?;
         Some(KeyView {
@@ -43,20 +45,20 @@ pub(crate) fn view(report: &KeysReport) -> KeysView {
             dnskey: age.dnskey.clone(),
         })
     });
-    let roll_step = operation.iter().flat_map(|o| &o.steps).find(|step| step.kind == StepKind::RollKeys);
     KeysView {
         fqdn: name.clone(),
         policy: policy.clone(),
-        own_policy: allocation.keys.policy.is_some(),
+        own_policy: intent.policy.is_some(),
         insecure: state.insecure,
         keys: keys.collect(),
-        ds: allocation.observed.ds.iter().map(ToString::to_string).collect(),
-        parent_ds: allocation.observed.parent.ds.iter().map(ToString::to_string).collect(),
+        ds: texts(ds),
+        parent_ds: texts(parent_ds),
+        at_parent: at_parent.as_ref().map(AtParentView::from),
         signatures_until: state.signatures_until,
         roll: state.roll.as_ref().map(|roll| roll_view(name, roll)),
-        waits: roll_step.and_then(|step| step.wait_reason.clone()),
-        hold: allocation.keys.hold.clone(),
-        asked: state.open_request(&allocation.keys).cloned(),
+        waits: waits.clone(),
+        hold: intent.hold.clone(),
+        asked: state.open_request(intent).cloned(),
         last: state.last.clone(),
     }
 }
