@@ -100,6 +100,8 @@ mod tests {
             target: None,
             suspended: None,
             conditions,
+            finding: None,
+            trace: None,
             conditions_before: before,
         }
     }
