@@ -7,9 +7,10 @@ slow="pdm-system-tests"
 npm ci --prefix tests/browser --silent --no-audit --no-fund
 if cargo nextest --version >/dev/null 2>&1; then
     profile=default; [ -z "${PDM_TEST_FULL:-}" ] || profile=full
-    cargo nextest run --locked --profile $profile --workspace --exclude $slow
+    # The same packages are selected each time: other ones would be built with other features, once more.
+    cargo nextest run --locked --profile $profile --workspace -E "not package($slow)"
     cargo test --locked --workspace --doc
-    exec cargo nextest run --locked --profile $profile -p $slow
+    exec cargo nextest run --locked --profile $profile --workspace -E "package($slow)"
 fi
 cargo test --locked --workspace --exclude $slow
 # Most of a story is waiting, so more of them than cores run side by side.
