@@ -68,7 +68,9 @@ impl Term {
         let next = Self::new(now, seconds, renewable);
         let shortened = match (self.lease, next.lease) {
             (Some(before), Some(after)) => after < before / 2,
-            (None, _) | (_, None) => false,
+            // What had an end and is given no more seconds has come to it; it does not last for ever.
+            (Some(_), None) => true,
+            (None, _) => false,
         };
         (!shortened).then_some(next)
     }
@@ -194,6 +196,7 @@ mod tests {
         let term = Term::new(now, 60, true);
         assert_eq!(term.renewed(now, 60, true), Some(Term::new(now, 60, true)));
         assert_eq!(term.renewed(now, 29, true), None);
-        assert_eq!(term.renewed(now, 0, false), Some(Term::new(now, 0, false)));
+        assert_eq!(term.renewed(now, 0, false), None);
+        assert_eq!(Term::new(now, 0, false).renewed(now, 0, false), Some(Term::new(now, 0, false)));
     }
 }
