@@ -120,7 +120,9 @@ impl OpenBao {
 
     fn of_token(&mut self, method: &str, what: &str, token: &str) -> Reply {
         let now = Instant::now();
-        let left = |until: Option<Instant>| until.map_or(0, |until| (until - now).as_secs() + 1);
+        // Whole seconds, as the server cuts them.
+        let left =
+            |until: Option<Instant>| until.map_or(0, |until| until.saturating_duration_since(now).as_secs());
         match (method, what) {
             ("GET", "lookup-self") => {
                 let until = self.tokens.get(token).and_then(|t| t.until);
@@ -137,7 +139,7 @@ impl OpenBao {
                     return errors(400, "lease is not renewable");
                 };
                 held.until = Some((now + ttl).min(held.end.unwrap_or(now + ttl)));
-                let lease = left(held.until).min(self.ttl);
+                let lease = left(held.until);
                 self.auth(token, lease, json!({ "role": "pdm" }))
             }
             ("POST" | "PUT", "revoke-self") => {
