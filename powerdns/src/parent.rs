@@ -144,8 +144,8 @@ impl ParentSide for PoolParent {
 
     async fn observe_lately(&self, child: &ZoneName) -> Result<Delegation, Fault> {
         let pool = self.above(child)?;
-        // Whoever writes at this moment holds the memory; asking the server is then the shorter way.
-        if let Ok(memory) = pool.room.memory.try_lock()
+        // Whoever writes at this moment holds the memory, and leaves it as true as an answer of the server would be.
+        if let Ok(memory) = tokio::time::timeout(LATELY, pool.room.memory.lock()).await
             && let Some(view) = memory.lately(LATELY)
             && let Some(known) = view.known(child.first_label())
         {

@@ -13,12 +13,12 @@ use pdm_ports::audit_chain::{digest, hash};
 use pdm_ports::audit_store::{ChainState, Checkpoint, Link};
 use sqlx::any::AnyRow;
 
-use crate::db::{Job, Session};
+use crate::db::{Dialect, Job, Session};
 use crate::fault::Trouble;
-use crate::rows::Fields;
+use crate::rows::{Fields, json};
 
-/// An entry that commits this many numbers after later ones is still found by each sealing; older ones by the count of
-/// what is not sealed.
+/// On PostgreSQL an entry may be seen after others with higher numbers: so far back each sealing that has caught up looks
+/// for such. Older ones show in the count of what is not sealed.
 const WINDOW: i64 = 10_000;
 /// The lock of the one sealer, on PostgreSQL.
 const LOCK: i64 = 0x7064_6d5f_7365_616c;
@@ -41,6 +41,12 @@ fn entry(fields: &mut Fields<'_>) -> Result<AuditEntry, Trouble> {
     })
 }
 
+// All links of one sealing in one statement: whoever reserves a name may wait behind it.
+const LINK_SQLITE: &str = "INSERT INTO audit_chain (place, seq, digest, hash)
+    SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each($1)";
+const LINK_POSTGRES: &str = "INSERT INTO audit_chain (place, seq, digest, hash)
+    SELECT (v->>0)::bigint, (v->>1)::bigint, v->>2, v->>3 FROM jsonb_array_elements($1::jsonb) v";
+
 /// Hang entries on the chain.
 pub(crate) struct Seal(pub(crate) u32);
 
@@ -56,9 +62,38 @@ impl Job for Seal {
         let end = End.run(session).await?;
         let row: AnyRow =
             sqlx::query("SELECT COALESCE(max(seq), 0) FROM audit_chain").fetch_one(&mut session.conn).await?;
-        // A full window back while it is all there is to do; from the start when the chain is young.
-        let after = Fields::new(&row).int()? - WINDOW;
-        let rows: Vec<AnyRow> = sqlx::query(concat!(
+        let last = Fields::new(&row).int()?;
+        let mut rows = self.unsealed(session, last).await?;
+        // With one writer numbers are given in the order of commits, and only a copy of another store has gaps.
+        let caught_up = match session.dialect {
+            Dialect::Sqlite => rows.is_empty(),
+            Dialect::Postgres => rows.len() < self.0 as usize,
+        };
+        if caught_up {
+            rows = self.unsealed(session, last - WINDOW).await?;
+        }
+        let (mut place, mut before) = end;
+        let mut links = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let entry = entry(&mut Fields::new(row))?;
+            place += 1;
+            let digest = digest(place, &entry);
+            before =
+                hash(&before, &digest).ok_or_else(|| Trouble::unreadable("the chain's end".to_owned()))?;
+            links.push((place, entry.seq, digest, before.clone()));
+        }
+        if !links.is_empty() {
+            let insert = sqlx::query(session.pick(LINK_SQLITE, LINK_POSTGRES)).bind(json(&links)?);
+            insert.execute(&mut session.conn).await?;
+        }
+        Ok(links.len() as u64)
+    }
+}
+
+impl Seal {
+    /// Entries without a link, from a number on.
+    async fn unsealed(&self, session: &mut Session, after: i64) -> Result<Vec<AnyRow>, Trouble> {
+        let rows = sqlx::query(concat!(
             "SELECT ",
             entry_columns!(),
             " FROM audit_log l WHERE l.seq > $1 AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.seq = l.seq)
@@ -68,23 +103,7 @@ impl Job for Seal {
         .bind(i64::from(self.0))
         .fetch_all(&mut session.conn)
         .await?;
-        let (mut place, mut before) = end;
-        for row in &rows {
-            let entry = entry(&mut Fields::new(row))?;
-            place += 1;
-            let digest = digest(place, &entry);
-            let hash =
-                hash(&before, &digest).ok_or_else(|| Trouble::unreadable("the chain's end".to_owned()))?;
-            sqlx::query("INSERT INTO audit_chain (place, seq, digest, hash) VALUES ($1, $2, $3, $4)")
-                .bind(place)
-                .bind(entry.seq)
-                .bind(digest)
-                .bind(hash.clone())
-                .execute(&mut session.conn)
-                .await?;
-            before = hash;
-        }
-        Ok(rows.len() as u64)
+        Ok(rows)
     }
 }
 

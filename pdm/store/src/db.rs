@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pdm_model::Timestamp;
@@ -18,6 +18,9 @@ use crate::schema;
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long PostgreSQL keeps its plans. One that was made for empty tables would be kept until the next ANALYZE, and by
+/// then read far too much.
+pub(crate) const PLANS_LAST: Duration = Duration::from_secs(30);
 /// How long a caller waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -34,6 +37,8 @@ pub(crate) enum Dialect {
 pub(crate) struct Session {
     pub(crate) conn: AnyConnection,
     pub(crate) dialect: Dialect,
+    /// When its plans were last forgotten.
+    planned: Instant,
 }
 
 impl Session {
@@ -55,6 +60,15 @@ impl Session {
     pub(crate) async fn now(&mut self) -> Result<Timestamp, Trouble> {
         let row: AnyRow = sqlx::query("SELECT now_ms FROM pdm_clock").fetch_one(&mut self.conn).await?;
         Ok(Timestamp(row.try_get(0)?))
+    }
+
+    /// Forget plans that may have been made for smaller tables.
+    async fn plan_anew(&mut self) -> Result<(), Trouble> {
+        if self.dialect == Dialect::Postgres && self.planned.elapsed() > PLANS_LAST {
+            self.run("DISCARD PLANS").await?;
+            self.planned = Instant::now();
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +101,7 @@ impl Connect {
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await;
         let conn = connected.map_err(|_| unavailable("connecting took too long"))??;
-        let mut session = Session { conn, dialect: self.dialect };
+        let mut session = Session { conn, dialect: self.dialect, planned: Instant::now() };
         session.run(self.greeting).await?;
         schema::gate(&mut session, self.migrate).await?;
         Ok(session)
@@ -121,7 +135,11 @@ impl Pool {
             .map_err(|_| unavailable("the store is closed"))?;
         let idle = self.idle().pop();
         let session = match idle {
-            Some(session) => session,
+            Some(mut session) => match session.plan_anew().await {
+                Ok(()) => session,
+                // It is gone.
+                Err(_) => self.connect.session().await?,
+            },
             None => self.connect.session().await?,
         };
         Ok(Held { session, _turn: turn })

@@ -5,6 +5,7 @@
 //! (`transact`). Statements are the same wherever the dialects agree; where they do not, both stand side by side.
 
 mod chain;
+mod checkpoint;
 mod claims;
 mod copy;
 mod credentials;
@@ -36,6 +37,7 @@ use pdm_ports::{Class, Fault};
 pub use copy::{Copied, copy};
 pub use schema::SCHEMA_VERSION;
 
+use checkpoint::Checkpoints;
 use db::{Job, Pool};
 use holder::Holders;
 use open::Place;
@@ -74,11 +76,11 @@ impl SqlStore {
     /// As [`SqlStore::open`].
     pub async fn open_with(url: &str, migrate: bool, connections: usize) -> Result<Self, Fault> {
         match Place::find(url, migrate)? {
-            Place::Sqlite { writer, reader, lock } => {
+            Place::Sqlite { writer, checkpoints, reader, lock } => {
                 let session = writer.session().await?;
                 let pool = Arc::new(Pool::new(reader, SQLITE_READERS));
                 // After a loss the schema is ours already.
-                let writer = Some(Writer::start(writer, session, lock));
+                let writer = Some(Writer::start(writer, session, Checkpoints::start(checkpoints), lock));
                 Ok(Self { holders: Holders::start(&pool), pool, writer })
             }
             Place::Postgres(connect) => {

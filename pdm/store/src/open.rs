@@ -13,20 +13,23 @@ use crate::db::{Connect, Dialect};
 /// Durable by each commit; readers never wait for the writer.
 const SQLITE_WRITER: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096";
+    PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096;
+    PRAGMA wal_autocheckpoint = 8000";
+const SQLITE_CHECKPOINTS: &str =
+    "PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -64";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -1024";
-/// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. A plan is made for the
-/// tables as they are now: one that was made for empty tables is kept until the next ANALYZE, and by then reads far too
-/// much. Every join and every search here goes by an index, and none is worth compiling.
+/// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. Making a plan costs more
+/// than following it, so plans are kept (for how long: [`crate::db::PLANS_LAST`]). Every join and every search here goes
+/// by an index, and none is worth compiling.
 const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '30s'; SET client_min_messages = 'warning';
-    SET plan_cache_mode = force_custom_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET enable_material = off; SET enable_bitmapscan = off; SET jit = off";
 
 /// Where a store is, with what it takes to connect.
 pub(crate) enum Place {
     /// A file that this process holds alone.
-    Sqlite { writer: Connect, reader: Connect, lock: File },
+    Sqlite { writer: Connect, checkpoints: Connect, reader: Connect, lock: File },
     /// A server.
     Postgres(Connect),
 }
@@ -86,7 +89,12 @@ fn file(path: &Path, migrate: bool) -> Result<Place, Fault> {
     let url = url_of(&real)?;
     let connect =
         |greeting, migrate| Connect { options: url.clone(), dialect: Dialect::Sqlite, greeting, migrate };
-    Ok(Place::Sqlite { writer: connect(SQLITE_WRITER, migrate), reader: connect(SQLITE_READER, false), lock })
+    Ok(Place::Sqlite {
+        writer: connect(SQLITE_WRITER, migrate),
+        checkpoints: connect(SQLITE_CHECKPOINTS, false),
+        reader: connect(SQLITE_READER, false),
+        lock,
+    })
 }
 
 fn lock(real: &Path) -> Result<File, Fault> {

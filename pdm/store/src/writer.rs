@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use pdm_ports::{Class, Fault, trace};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::checkpoint::Checkpoints;
 use crate::db::{Connect, Job, Session};
 use crate::fault::{Trouble, unavailable};
 use crate::outbox;
@@ -79,11 +80,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Start the task. It holds the lock file until its connection is closed.
-    pub(crate) fn start(connect: Connect, session: Session, lock: File) -> Self {
+    pub(crate) fn start(connect: Connect, session: Session, checkpoints: Checkpoints, lock: File) -> Self {
         let (post, jobs) = mpsc::channel(QUEUE);
         let (end, ended) = oneshot::channel();
         tokio::spawn(async move {
-            Task { connect, session: Some(session) }.work(jobs).await;
+            Task { connect, session: Some(session) }.work(jobs, &checkpoints).await;
+            checkpoints.close().await;
             drop(lock);
             // Nobody may be waiting for it.
             let _ = end.send(());
@@ -114,7 +116,7 @@ struct Task {
 }
 
 impl Task {
-    async fn work(&mut self, mut jobs: mpsc::Receiver<Box<dyn Posted>>) {
+    async fn work(&mut self, mut jobs: mpsc::Receiver<Box<dyn Posted>>, checkpoints: &Checkpoints) {
         let mut batch = Vec::with_capacity(BATCH);
         while jobs.recv_many(&mut batch, BATCH).await > 0 {
             let done = self.batch(&mut batch).await;
@@ -125,6 +127,7 @@ impl Task {
             for post in batch.drain(..) {
                 post.answer(committed.clone());
             }
+            checkpoints.ring();
         }
         if let Some(session) = self.session.take()
             && let Err(error) = sqlx::Connection::close(session.conn).await

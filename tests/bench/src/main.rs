@@ -20,6 +20,8 @@ use target::{Target, rss};
 
 type Failed = Box<dyn std::error::Error>;
 
+const USAGE: &str = "usage: pdm-bench [--quick] [--only sqlite|postgres|audits] [--json FILE]";
+
 /// How much to measure.
 struct Size {
     samples: usize,
@@ -29,11 +31,17 @@ struct Size {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Failed> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let after = |flag: &str| args.iter().position(|a| a == flag).and_then(|at| args.get(at + 1)).cloned();
-    let quick = args.iter().any(|a| a == "--quick");
+    let (mut quick, mut only, mut file) = (false, None, None);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--quick" => quick = true,
+            "--only" => only = args.next(),
+            "--json" => file = args.next(),
+            _ => return Err(USAGE.into()),
+        }
+    }
     let size = if quick { Size { samples: 240, grow: 0 } } else { Size { samples: 600, grow: 10_000 } };
-    let only = after("--only");
     let wanted = |name: &str| only.as_deref().is_none_or(|o| o == name);
     let mut all = Vec::new();
     if wanted("sqlite") {
@@ -45,7 +53,7 @@ async fn main() -> Result<(), Failed> {
     if wanted("audits") {
         all.push(audits::measure(quick).await?);
     }
-    if let Some(file) = after("--json") {
+    if let Some(file) = file {
         std::fs::write(file, serde_json::to_string_pretty(&all)?)?;
     }
     Ok(())

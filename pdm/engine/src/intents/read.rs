@@ -126,8 +126,9 @@ impl Engine {
     pub async fn wait(&self, operation: &str, at_most: Duration) -> Result<Option<Operation>, IntentError> {
         let end = Instant::now() + at_most;
         loop {
-            let changed = self.waiters.of(operation);
-            let woken = changed.notified();
+            // Steps on the way to the end are nothing to this caller.
+            let signals = self.waiters.of(operation);
+            let woken = signals.at_rest.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
             let now = self.parts.store.operation(operation).await?;
@@ -142,8 +143,8 @@ impl Engine {
 
     /// Return when an operation changed in this process, or after `at_most`.
     pub async fn next_change(&self, operation: &str, at_most: Duration) {
-        let changed = self.waiters.of(operation);
-        let _ = tokio::time::timeout(at_most, changed.notified()).await;
+        let signals = self.waiters.of(operation);
+        let _ = tokio::time::timeout(at_most, signals.changed.notified()).await;
     }
 
     /// Do not wait for the backoff.

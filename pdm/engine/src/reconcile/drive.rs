@@ -118,7 +118,7 @@ impl Work {
         if holds {
             self.lease_end = asked + engine.settings.lease;
         }
-        engine.waiters.wake(&self.operation.id);
+        engine.waiters.changed(&self.operation.id);
         Ok(())
     }
 
@@ -158,7 +158,7 @@ pub(crate) async fn drive(engine: &Arc<Engine>, operation: Operation, allocation
             }
         }
     }
-    engine.waiters.wake(&work.operation.id);
+    engine.waiters.at_rest(&work.operation.id);
 }
 
 async fn steps_in_order(work: &mut Work) -> Result<(), Fault> {
