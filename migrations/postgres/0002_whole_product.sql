@@ -8,6 +8,7 @@ ALTER TABLE allocations ADD COLUMN byo TEXT;
 ALTER TABLE allocations ADD COLUMN keys TEXT;
 ALTER TABLE operations DROP CONSTRAINT operations_kind_check;
 ALTER TABLE operations ADD CONSTRAINT operations_kind_check CHECK (kind <> '');
+ALTER TABLE operations ADD COLUMN waits_for TEXT NOT NULL DEFAULT 'nobody' CHECK (waits_for <> '');
 
 -- Names that lie below one that an owner brings are found by reading these.
 CREATE INDEX allocations_byo ON allocations (fqdn) WHERE mode <> 'pool' AND phase <> 'freed';

@@ -53,6 +53,7 @@ CREATE TABLE operations_2 (
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'superseded')),
     steps TEXT NOT NULL,
     waiting INTEGER NOT NULL DEFAULT 0 CHECK (waiting IN (0, 1)),
+    waits_for TEXT NOT NULL DEFAULT 'nobody' CHECK (waits_for <> ''),
     lease_token TEXT,
     lease_until INTEGER,
     next_look_at INTEGER NOT NULL,

@@ -319,6 +319,12 @@ impl Who {
             Self::Operator => "operator",
         }
     }
+
+    /// Who is named by a word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|who| who.as_str() == word)
+    }
 }
 
 /// Why an operation does not go on right now.

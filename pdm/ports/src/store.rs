@@ -8,7 +8,7 @@ use pdm_carry_over::CarriedZone;
 use pdm_model::pool_keys::PoolKeys;
 use pdm_model::{
     Allocation, AuditEntry, Claim, Condition, Event, Observed, Operation, OperationKind, Phase, Proof,
-    Refusal, Step, Timestamp, ZoneName,
+    Refusal, Step, Timestamp, Who, ZoneName,
 };
 use serde_json::Value;
 
@@ -226,8 +226,8 @@ pub struct Queue {
     pub open: Vec<(OperationKind, u64)>,
     /// Those waiting for something, by reason.
     pub waiting: u64,
-    /// When the oldest began.
-    pub oldest: Option<Timestamp>,
+    /// When the oldest of a kind began that waits for somebody; for nobody, too, when it does not wait.
+    pub oldest: Vec<(OperationKind, Who, Timestamp)>,
 }
 
 /// One change of an operation, for the event stream.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use pdm_model::{OperationKind, Phase};
+use pdm_model::{OperationKind, Phase, Who};
 use pdm_ports::{Fault, trace};
 
 use crate::app::Shared;
@@ -70,8 +70,14 @@ async fn from_store(state: &Shared) -> Result<(), Fault> {
         gauge!("pdm_operations_open", "kind" => kind.as_str()).set(number(open));
     }
     gauge!("pdm_operations_waiting").set(number(queue.waiting));
-    let age = queue.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
-    gauge!("pdm_operations_oldest_age_seconds").set(age);
+    for kind in OperationKind::ALL {
+        for who in Who::ALL {
+            let oldest = queue.oldest.iter().find(|(k, w, _)| (*k, *w) == (kind, who));
+            let age = oldest.map_or(0.0, |(_, _, since)| now.since(*since).as_secs_f64());
+            gauge!("pdm_operations_oldest_age_seconds", "kind" => kind.as_str(), "who" => who.as_str())
+                .set(age);
+        }
+    }
     gauge!("pdm_freezes").set(number(freezes.len() as u64));
     for pool in state.engine().settings().pools.keys() {
         for phase in Phase::ALL {

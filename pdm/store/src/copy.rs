@@ -31,7 +31,7 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "operations",
-        columns: "#seq id allocation fqdn pool kind #generation state steps #waiting lease_token #lease_until \
+        columns: "#seq id allocation fqdn pool kind #generation state steps #waiting waits_for lease_token #lease_until \
                   #next_look_at #created_at #finished_at",
         numbered: true,
     },

@@ -1,7 +1,7 @@
 //! Reads: no transaction, one statement each.
 
 use async_trait::async_trait;
-use pdm_model::{Allocation, AuditEntry, Operation, OperationKind, Phase, Timestamp, ZoneName};
+use pdm_model::{Allocation, AuditEntry, Operation, OperationKind, Phase, Timestamp, Who, ZoneName};
 use pdm_ports::store::{Count, Filter, Queue, StoredEvent};
 use sqlx::any::AnyRow;
 
@@ -194,18 +194,22 @@ impl Job for OpenQueue {
 
     async fn run(&self, session: &mut Session) -> Result<Queue, Trouble> {
         let rows: Vec<AnyRow> = sqlx::query(
-            "SELECT kind, count(*), count(CASE WHEN waiting = 1 THEN 1 END), min(created_at)
-             FROM operations WHERE state = 'open' GROUP BY kind ORDER BY kind",
+            "SELECT kind, waits_for, count(*), count(CASE WHEN waiting = 1 THEN 1 END), min(created_at)
+             FROM operations WHERE state = 'open' GROUP BY kind, waits_for ORDER BY kind, waits_for",
         )
         .fetch_all(&mut session.conn)
         .await?;
         let mut queue = Queue::default();
         for row in &rows {
             let mut fields = Fields::new(row);
-            queue.open.push((fields.word(OperationKind::from_word)?, fields.number()?));
+            let (kind, who) = (fields.word(OperationKind::from_word)?, fields.word(Who::from_word)?);
+            let count: u64 = fields.number()?;
+            match queue.open.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, open)) => *open += count,
+                None => queue.open.push((kind, count)),
+            }
             queue.waiting += fields.number::<u64>()?;
-            let oldest = fields.time()?;
-            queue.oldest = Some(queue.oldest.map_or(oldest, |before| before.min(oldest)));
+            queue.oldest.push((kind, who, fields.time()?));
         }
         Ok(queue)
     }

@@ -2,7 +2,7 @@
 
 use pdm_model::{
     Allocation, KeyIntent, Mode, Operation, OperationKind, OperationState, Phase, Step, StepState, Timestamp,
-    ZoneName,
+    Who, ZoneName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -295,6 +295,12 @@ pub(crate) fn bind_allocation<'q>(query: Bound<'q>, a: &Allocation) -> Result<Bo
 /// One when a step waits for something outside.
 pub(crate) fn waiting(steps: &[Step]) -> i64 {
     i64::from(steps.iter().any(|s| s.state == StepState::Waiting))
+}
+
+/// For whom the step waits that waits for something outside.
+pub(crate) fn waits_for(steps: &[Step]) -> Who {
+    let waits = steps.iter().find(|s| s.state == StepState::Waiting).and_then(|s| s.wait_reason.as_ref());
+    waits.map_or(Who::Nobody, |wait| wait.who)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use sqlx::any::AnyRow;
 use crate::db::{Job, Session};
 use crate::fault::Trouble;
 use crate::log;
-use crate::rows::{Fields, allocation_columns, json, maybe_json, operation_columns, waiting};
+use crate::rows::{Fields, allocation_columns, json, maybe_json, operation_columns, waiting, waits_for};
 
 macro_rules! lease_due {
     ($lock:literal) => {
@@ -107,7 +107,8 @@ macro_rules! stand {
 
 /// The fence is this `WHERE`: an expired lease that nobody took over still counts, any other does not.
 const ADVANCE: &str = concat!(
-    "UPDATE operations SET steps = $3, waiting = $4, state = $5, finished_at = $6, next_look_at = COALESCE($7, next_look_at),
+    "UPDATE operations SET steps = $3, waiting = $4, waits_for = $9, state = $5, finished_at = $6,
+        next_look_at = COALESCE($7, next_look_at),
         lease_until = $8, lease_token = CASE WHEN $8 IS NULL THEN NULL ELSE lease_token END
      WHERE id = $1 AND lease_token = $2 AND state = 'open' RETURNING ",
     operation_columns!("")
@@ -185,6 +186,7 @@ impl WriteCheckpoint {
             .bind(finished)
             .bind(look)
             .bind(until)
+            .bind(waits_for(&self.checkpoint.steps).as_str())
             .fetch_optional(&mut session.conn)
             .await?;
         Fields::new(&row.ok_or_else(lease_lost)?).operation()

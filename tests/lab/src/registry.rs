@@ -57,11 +57,13 @@ impl Registry {
         (ns, self.operator.contents(tld, domain, "DS").await)
     }
 
-    /// From now on records of this type that are written are kept back: no server answers them until
-    /// [`Registry::publish`]. The API shows them as disabled.
+    /// From now on new records of this type are kept back: no server answers them until [`Registry::publish`]. The API
+    /// shows them as disabled. What is written again as it was stays.
     pub fn hold(&self, rtype: &str) {
         self.operator.editor().sql(&format!(
-            "CREATE TRIGGER hold_{rtype} AFTER INSERT ON records WHEN NEW.type = '{rtype}' \
+            "CREATE TABLE shown_{rtype} AS SELECT name, content FROM records WHERE type = '{rtype}'; \
+             CREATE TRIGGER hold_{rtype} AFTER INSERT ON records WHEN NEW.type = '{rtype}' AND NOT EXISTS \
+             (SELECT 1 FROM shown_{rtype} s WHERE s.name = NEW.name AND s.content = NEW.content) \
              BEGIN UPDATE records SET disabled = 1 WHERE id = NEW.id; END"
         ));
     }
@@ -69,7 +71,7 @@ impl Registry {
     /// Publish what was kept back, and keep nothing back any more.
     pub fn publish(&self, rtype: &str) {
         self.operator.editor().sql(&format!(
-            "DROP TRIGGER hold_{rtype}; UPDATE records SET disabled = 0 WHERE type = '{rtype}'"
+            "DROP TRIGGER hold_{rtype}; DROP TABLE shown_{rtype}; UPDATE records SET disabled = 0 WHERE type = '{rtype}'"
         ));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Step, StepState};
+use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Step, StepState, Wait, Who};
 use pdm_ports::store::{Checkpoint, Decision, Facts, Filter, Store, Then, Wanted, Write};
 use pdm_store::SqlStore;
 
@@ -110,13 +110,15 @@ pub async fn many_questions_at_once_get_their_own_answers(bed: Bed) {
 
 pub async fn counts_and_the_queue_add_up(bed: Bed) {
     let store = bed.open().await;
-    assert!(store.queue().await.unwrap().oldest.is_none());
+    assert!(store.queue().await.unwrap().oldest.is_empty());
     reserve(&store, "one", "o").await.unwrap();
     let two = committed(&store, "two", Some(("t", Duration::from_secs(60)))).await.operation.unwrap();
     committed(&store, "three", None).await;
     operate(&store, "three", OperationKind::Release, None).await;
     let mut steps = two.steps.clone();
-    steps[0] = Step { state: StepState::Waiting, ..steps[0].clone() };
+    let wait =
+        Wait { reason: "add-ds".to_owned(), detail: String::new(), who: Who::Caller, until: two.created_at };
+    steps[0] = Step { state: StepState::Waiting, wait_reason: Some(wait), ..steps[0].clone() };
     let waits = Checkpoint { steps, then: Then::LookAgain(Duration::from_secs(9)), ..Checkpoint::default() };
     store.checkpoint(&two.id, "t", waits).await.unwrap();
     let counts = store.counts().await.unwrap();
@@ -127,7 +129,10 @@ pub async fn counts_and_the_queue_add_up(bed: Bed) {
     );
     let queue = store.queue().await.unwrap();
     assert_eq!(queue.open, [(OperationKind::Commit, 1), (OperationKind::Release, 1)]);
-    assert_eq!((queue.waiting, queue.oldest), (1, Some(two.created_at)));
+    assert_eq!(queue.waiting, 1);
+    let waits: Vec<_> = queue.oldest.iter().map(|(kind, who, _)| (*kind, *who)).collect();
+    assert_eq!(waits, [(OperationKind::Commit, Who::Caller), (OperationKind::Release, Who::Nobody)]);
+    assert_eq!(queue.oldest[0].2, two.created_at);
 }
 
 pub async fn the_audit_log_is_read_newest_first_and_filtered(bed: Bed) {

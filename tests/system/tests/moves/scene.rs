@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pdm_harness::daemon::{Daemon, verb};
 use pdm_harness::powerdns::API_KEY;
-use pdm_harness::{Api, net};
-use pdm_lab::{ACME, Lab, acme};
+use pdm_harness::{Api, net, until_within};
+use pdm_lab::{ACME, Lab, Plan, acme};
 use serde_json::{Value, json};
 
 /// A move waits for TTLs of the parent, of the child and of records, one after the other, and for a person.
@@ -22,6 +23,15 @@ pub async fn lab() -> Arc<Lab> {
     Arc::new(lab)
 }
 
+/// A lab with a TTL of a second and a steered clock, in which the old operator does not sign acme.com.
+pub async fn steered() -> Arc<Lab> {
+    let lab = Plan::default().ttl(1).steered().start().await;
+    lab.old.host(ACME, false, acme()).await;
+    lab.register(ACME, &lab.old.names(), &[]).await;
+    lab.old.allow_transfer(ACME, true).await;
+    Arc::new(lab)
+}
+
 /// A lab and a daemon whose nameservers are the lab's.
 pub struct Move {
     pub lab: Arc<Lab>,
@@ -30,6 +40,8 @@ pub struct Move {
     /// Where the daemon dies next, one after the other.
     dies_at: Vec<String>,
     begun: Instant,
+    /// How many days the clocks are ahead.
+    day: AtomicU64,
 }
 
 impl Move {
@@ -50,10 +62,55 @@ impl Move {
         );
         let made: Value = serde_json::from_str(&made.unwrap()).unwrap();
         let mut daemon = Daemon::serve(&file("pdm.toml"), listen, &file("pdm.log"));
+        for (name, value) in lab.clock_env() {
+            daemon.env(&name, &value);
+        }
         daemon.go().await;
         daemon.ready().await;
         let api = daemon.api().clone().with_token(made["token"].as_str().unwrap());
-        Self { lab, daemon, api, dies_at: Vec::new(), begun }
+        Self { lab, daemon, api, dies_at: Vec::new(), begun, day: AtomicU64::new(0) }
+    }
+
+    /// Let time pass for every server, for the resolvers and for the daemon. They learn of it within a second of each
+    /// other. A signature of PowerDNS holds for at least a week on either side of when it is made, so nobody may be further
+    /// apart than that.
+    pub async fn pass(&self, days: u64) {
+        let mut left = days;
+        while left > 0 {
+            let step = left.min(7);
+            left -= step;
+            let day = self.day.fetch_add(step, Ordering::Relaxed) + step;
+            self.lab.set_clock(&format!("+{day}d"));
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+        }
+    }
+
+    /// How the keys of a name or pool stand.
+    pub async fn keys(&self, name: &str) -> Result<Value, String> {
+        Ok(self.api.try_get(&format!("/v1/allocations/{name}/keys")).await?.body)
+    }
+
+    /// Ask for a roll.
+    pub async fn roll(&self, name: &str, kind: &str) {
+        let body = json!({"kind": kind, "reason": "a test"});
+        let _ = self.api.post(&format!("/v1/allocations/{name}/keys/roll"), &body).await.expect(&[200, 202]);
+        self.say(&format!("{name}: a roll of kind {kind} is asked for"));
+    }
+
+    /// Wait until a roll rests for this reason.
+    pub async fn until_rests(&self, name: &str, reason: &str) -> Value {
+        let found = std::sync::Mutex::new(Value::Null);
+        until_within(&format!("{name} to wait for {reason}"), PATIENCE, || async {
+            let keys = self.keys(name).await?;
+            if keys["waits"]["reason"] != reason {
+                return Err(format!("{keys}\n{}", self.daemon.log()));
+            }
+            *found.lock().unwrap() = keys;
+            Ok(())
+        })
+        .await;
+        self.say(&format!("{name}: the roll waits for {reason}"));
+        found.into_inner().unwrap()
     }
 
     pub fn say(&self, text: &str) {
@@ -166,7 +223,7 @@ impl Move {
     }
 
     /// A person enters what is said at the registry; true when something was entered.
-    async fn obey(&self, instruction: &Value) -> bool {
+    pub async fn obey(&self, instruction: &Value) -> bool {
         let texts = |name: &str| -> Vec<String> {
             let list = instruction[name].as_array().cloned().unwrap_or_default();
             list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -183,6 +240,10 @@ impl Move {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 self.lab.register(ACME, &names, &held_ds).await;
                 self.say(&format!("a person sets NS to {}", names.join(", ")));
+            }
+            Some("replace-ds") if texts("ds") != held_ds => {
+                self.lab.registry.set_ds(ACME, &texts("ds")).await;
+                self.say(&format!("a person replaces the DS by {}", texts("ds").join(", ")));
             }
             Some("remove-ds") if !held_ds.is_empty() => {
                 self.lab.registry.set_ds(ACME, &[]).await;
@@ -230,11 +291,12 @@ fn config(lab: &Lab, listen: &str) -> String {
     let ttl = lab.ttl();
     let _ = write!(
         text,
-        "\n[[pools]]\ndomain = \"omani.works\"\n\n[byo]\nallow_addresses = [\"203.0.113.0/24\"]\nttl_address = {ttl}\n\
+        "\n[[pools]]\ndomain = \"omani.works\"\nallow_addresses = [\"203.0.113.0/24\"]\n\n[pools.ttl]\naddress = {ttl}\n\
+         apex_ns = {ttl}\nparent_ns = {ttl}\nparent_ds = {ttl}\nnegative = {ttl}\n\n[byo]\nallow_addresses = [\"203.0.113.0/24\"]\nttl_address = {ttl}\n\
          ttl_apex_ns = {ttl}\nttl_parent_ns = {ttl}\nttl_parent_ds = {ttl}\nttl_negative = {ttl}\n\
          \n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n\
          \n[credentials]\nkey = \"file:credentials.key\"\n\
-         \n[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\n\n[limits]\nrequests_per_second = 0\n"
+         \n[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\npool_ds = \"1s\"\n\n[limits]\nrequests_per_second = 0\n"
     );
     text
 }
