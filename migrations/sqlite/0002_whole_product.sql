@@ -94,6 +94,8 @@ CREATE INDEX operations_release ON operations (pool, created_at) WHERE kind = 'r
 
 -- Names that lie below one that an owner brings are found by reading these.
 CREATE INDEX allocations_byo ON allocations (fqdn) WHERE mode <> 'pool' AND phase <> 'freed';
+-- Counting pools reads the index alone.
+CREATE INDEX allocations_counts ON allocations (pool, phase);
 
 -- Claims on domains that their owners bring. Until one is proved it blocks nobody, so several may stand on one name.
 CREATE TABLE claims (

@@ -53,12 +53,10 @@ await test("a console's user holds a name in the frame and sees it come alive, w
   must(!(await frame.evaluate(() => location.href)).includes("#"), "the ticket is out of the address");
   await heard(page, "ready");
   await frame.fill("input[name=name]", "framed-one");
-  await frame.waitForSelector("#availability .good");
-  await frame.click("form#choose button");
-  await frame.waitForSelector("form[action='/wizard/reserve'] button");
+  await frame.waitForSelector("[data-way=pool] .good");
   await accessibleIn(frame);
   await picture(page, "frame-wizard");
-  await frame.click("form[action='/wizard/reserve'] button");
+  await frame.click("#take-pool");
   await frame.waitForSelector("h1:has-text('framed-one.omani.works')");
   await frame.fill("#address", "192.0.2.30");
   await frame.click("form[action$='/commit'] button");
@@ -144,8 +142,8 @@ await test("a registrar's credential is not asked for inside a frame, and not ta
   });
   await page.goto(more.console);
   const frame = await frameOf(page);
-  await frame.fill("#domain-byo-api", "framed-api.example");
-  await frame.press("#domain-byo-api", "Enter");
+  await frame.fill("input[name=name]", "framed-api.example");
+  await frame.click("#take-byo-api");
   await frame.waitForSelector("h1:has-text('framed-api.example')");
   must((await frame.locator("input[type=password], select#registrar").count()) === 0, "no field for it");
   const link = frame.locator("a[target=_blank][href='/wizard/names/framed-api.example']");

@@ -1,5 +1,5 @@
 // The wizard and the admin's pages in a real browser.
-import { accessible, end, everyWay, inPage, must, picture, signIn, tabTo, test, token, url } from "./story.mjs";
+import { accessible, end, everyWay, harmless, hostile, inPage, must, picture, signIn, tabTo, test, token, ugly, url } from "./story.mjs";
 
 await test("nobody sees a page before signing in, and a wrong token is told so", {}, async (page) => {
   await page.goto(`${url}/admin/pools`);
@@ -14,13 +14,12 @@ await test("nobody sees a page before signing in, and a wrong token is told so",
 await test("the wizard from a typed name to live", {}, async (page) => {
   await signIn(page, "/wizard");
   await page.fill("input[name=name]", "https://Browser-One.omani.works/");
-  await page.waitForSelector("#availability .good");
-  must((await page.textContent("#availability")).includes("console.browser-one.omani.works"), "the preview");
-  await page.click("form#choose button");
-  await page.waitForSelector("form[action='/wizard/reserve'] button");
+  await page.waitForSelector("[data-way=pool] .good");
+  must((await page.textContent("#ways")).includes("console.browser-one.omani.works"), "the preview");
+  must((await page.locator("#ways button[disabled]").count()) === 2, "it is no domain to be brought, and that is said");
   await picture(page, "wizard");
   await accessible(page);
-  await page.click("form[action='/wizard/reserve'] button");
+  await page.click("#take-pool");
   await page.waitForURL("**/wizard/names/browser-one.omani.works");
   await accessible(page);
   await picture(page, "wizard-reserved");
@@ -34,18 +33,40 @@ await test("the wizard from a typed name to live", {}, async (page) => {
 
 await test("a taken name says why and proposes others", {}, async (page) => {
   await signIn(page, "/wizard?name=browser-one");
-  await page.waitForSelector("#availability .problem");
-  must((await page.textContent("#availability")).includes("name-taken"), "the code");
-  must((await page.locator("#availability a.tag").count()) === 3, "three proposals");
+  const pool = page.locator("[data-way=pool]");
+  await pool.locator(".problem").waitFor();
+  must((await pool.textContent()).includes("name-taken"), "the code");
+  must((await pool.locator("a.tag").count()) === 3, "three proposals");
+  await everyWay(page, "wizard-taken");
   await page.goto(`${url}/wizard?name=admin`);
-  must((await page.textContent("#availability")).includes("name-reserved"), "the reserved label");
+  must((await pool.textContent()).includes("name-reserved"), "the reserved label");
+});
+
+await test("one field takes anything, and what is typed further changes the ways at once", {}, async (page) => {
+  await signIn(page, "/wizard");
+  await everyWay(page, "wizard-empty");
+  must((await page.locator("#ways button").count()) === 0, "nothing typed, nothing to press");
+  const type = async (text, understood) => {
+    await page.fill("input[name=name]", text);
+    await page.locator("p.understood strong", { hasText: understood }).waitFor();
+  };
+  await type("  HTTPS://User@Acme.Example:443/path?x#y ", "acme.example");
+  must((await page.locator("#take-byo-manual").isEnabled()) && (await page.locator("#take-pool").isDisabled()), "a domain of theirs");
+  await type("bücher.example.", "xn--bcher-kva.example");
+  must((await page.textContent("p.understood")).includes("bücher.example"), "as it is read");
+  await everyWay(page, "wizard-idn", { keep: true });
+  await type("-wrong-", "-wrong-");
+  must((await page.textContent("[data-way=pool]")).includes("invalid-name"), "what is wrong with it");
+  await type("co.uk", "co.uk");
+  must((await page.textContent("[data-way=byo-manual]")).includes("public suffix"), "closed, with its reason");
+  must((await page.evaluate(() => document.activeElement.name)) === "name", "the keyboard stayed where it was");
 });
 
 await test("the wizard without scripts", { javaScriptEnabled: false }, async (page) => {
   await signIn(page, "/wizard");
   await page.fill("input[name=name]", "browser-two");
   await page.click("form#choose button");
-  await page.click("form[action='/wizard/reserve'] button");
+  await page.click("#take-pool");
   await page.fill("#address", "192.0.2.11");
   await page.click("form[action$='/commit'] button");
   for (let look = 0; look < 40 && !(await page.locator(".verdict-active").count()); look += 1) {
@@ -66,14 +87,14 @@ await test("the wizard with the keyboard alone", {}, async (page) => {
   await tabTo(page, "input[name=name]");
   await page.keyboard.type("browser-keys");
   await Promise.all([page.waitForURL((place) => place.search.includes("browser-keys")), page.keyboard.press("Enter")]);
-  await tabTo(page, "form[action='/wizard/reserve'] button");
+  await tabTo(page, "#take-pool");
   await Promise.all([at("/wizard/names/"), page.keyboard.press("Enter")]);
 });
 
 await test("a domain that is brought by hand shows its proof, and is refused without it", {}, async (page) => {
   await signIn(page, "/wizard");
-  await page.fill("#domain-byo-manual", "https://Acme-Browser.example/");
-  await page.press("#domain-byo-manual", "Enter");
+  await page.fill("input[name=name]", "https://Acme-Browser.example/");
+  await page.click("#take-byo-manual");
   await page.waitForURL("**/wizard/names/acme-browser.example");
   const proof = await page.textContent("pre.lines");
   must(/^_pdm-challenge\.acme-browser\.example\. 300 IN TXT "[^"]{20,}"$/.test(proof.trim()), proof);
@@ -83,14 +104,15 @@ await test("a domain that is brought by hand shows its proof, and is refused wit
   await page.press("#address", "Enter");
   await page.waitForSelector("main .bad");
   must((await page.textContent("main .bad")).includes("ownership-unproved"), "the code");
-  await page.goto(`${url}/wizard?name=co.uk`);
-  must((await page.textContent("main")).includes("public suffix"), "a public suffix is closed, with its reason");
+  must((await page.inputValue("#address")) === "192.0.2.12", "what was typed is still there");
+  must((await page.textContent("pre.lines")) === proof, "and so is what is to be done");
+  await picture(page, "wizard-unproved");
 });
 
 await test("a domain that a registrar's API changes: what cannot work is closed, the rest asks for its credential", {}, async (page) => {
   await signIn(page, "/wizard");
-  await page.fill("#domain-byo-api", "api-browser.example");
-  await page.press("#domain-byo-api", "Enter");
+  await page.fill("input[name=name]", "api-browser.example");
+  await page.click("#take-byo-api");
   await page.waitForURL("**/wizard/names/api-browser.example");
   must(await page.locator("option[value=cloudflare]").isDisabled(), "no registry delegation at Cloudflare");
   await page.selectOption("#registrar", "ovh");
@@ -157,26 +179,49 @@ await test("a release shows its plan and wants the name typed", {}, async (page)
 
 await test("nothing that is typed anywhere runs or breaks a page", {}, async (page) => {
   await signIn(page);
-  const corpus = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "';alert(1)//", "{{7*7}}", "javascript:alert(1)",
-    "\u202Eevil", "<svg onload=alert(1)>", "&lt;b&gt;"];
-  for (const text of corpus) {
+  for (const text of hostile) {
     const inside = encodeURIComponent(text);
     for (const place of [`/wizard?name=${inside}&pool=${inside}`, `/admin?q=${inside}&owner=${inside}&phase=${inside}&pool=${inside}&after=${inside}`,
       `/admin/audit-log?fqdn=${inside}&actor=${inside}`, `/admin/sovereigns/${inside}`, `/login?next=${inside}`, `/language?lang=${inside}&next=${inside}`,
-      `/s/${inside}`, `/wizard/names/${inside}`, `/wizard/passport?name=${inside}`, `/frame?lang=${inside}`, `/admin/operations?who=${inside}`,
+      `/s/${inside}`, `/wizard/names/${inside}`, `/wizard/names/browser-one.omani.works?registrar=${inside}`, `/wizard/passport?name=${inside}`,
+      `/wizard/check?name=${inside}`, `/frame?lang=${inside}`, `/admin/operations?who=${inside}`,
       `/admin/sovereigns/browser-one.omani.works?report=${inside}&compare=${inside}`, `/login/returned?state=${inside}&code=${inside}`,
       `/admin/sovereigns/browser-one.omani.works/confirm/fix?finding=${inside}`]) {
       await page.goto(url + place);
       must(page.url().startsWith(url), `${place} leads to ${page.url()}`);
-      must((await page.locator("main script, main img, main svg").count()) === 0, `${place} holds an element of the text`);
+      await harmless(page);
     }
+    // As it is typed, by the page's own script.
+    await page.goto(`${url}/wizard`);
+    await page.fill("input[name=name]", text);
+    await page.waitForSelector("#ways .understood");
+    await harmless(page);
   }
+  // What is refused is told on the same page, with what was typed.
+  await page.goto(`${url}/wizard/names/acme-browser.example`);
+  await page.fill("#address", hostile[1]);
+  await page.press("#address", "Enter");
+  await page.waitForSelector("#problem");
+  must((await page.inputValue("#address")) === hostile[1], "what was typed");
+  await harmless(page);
   await page.goto(`${url}/admin/sovereigns/browser-one.omani.works/confirm/suspend`);
-  await page.fill("#reason", corpus[0] + corpus[1]);
+  await page.fill("#reason", hostile[0] + hostile[1]);
   await page.fill("#typed", "browser-one.omani.works");
   await page.press("#typed", "Enter");
   await page.waitForURL("**/admin/sovereigns/browser-one.omani.works");
-  must((await page.textContent("main")).includes(corpus[0]), "the reason is shown as it was typed");
+  must((await page.textContent("main")).includes(hostile[0]), "the reason is shown as it was typed");
+  await harmless(page);
+});
+
+await test("a page without its stylesheet does not pass for one that looks as it did", { expects: /ERR_FAILED/ }, async (page) => {
+  await page.route("**/assets/*.css", (route) => route.abort());
+  await signIn(page);
+  const places = { list: "/admin", sovereign: "/admin/sovereigns/browser-keys.omani.works", pools: "/admin/pools", wizard: "/wizard" };
+  for (const [name, place] of Object.entries(places)) {
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.goto(url + place);
+    await ugly(page, `${name}-1280-en`);
+  }
 });
 
 await test("a form of another site is refused", {}, async (page) => {

@@ -111,6 +111,9 @@ pub struct Registrars {
     pub registrars: Vec<RegistrarView>,
     /// Where a person enters NS and DS at common registrars, with an adapter or without.
     pub menus: Vec<MenuView>,
+    /// Addresses that calls to registrars come from, for those that want to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<String>,
 }
 
 /// What a registrar's web pages call the places. Steps are parted by commas; menus move, so it is a hint.

@@ -164,6 +164,7 @@ pub async fn run(
             secure: config.pages.secure_cookies || tls.is_some(),
             frame_ancestors: config.pages.frame_ancestors.clone(),
             address: config.pages.address.clone(),
+            egress: config.pages.egress.iter().map(ToString::to_string).collect(),
         },
         sign_in,
         tls,

@@ -26,13 +26,35 @@
     }
   };
 
+  // Make one part like another and touch nothing else: what is open, what was typed and where the keyboard is stay, and
+  // readers aloud hear what changed and no more.
+  const become = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+      return;
+    }
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (old.matches("textarea")) return;
+    const left = [...old.childNodes];
+    const like = (next) => left.findIndex((node) => node.nodeName === next.nodeName && (node.id ?? "") === (next.id ?? ""));
+    const pairs = [...fresh.childNodes].map((next) => [next, left.splice(like(next) >>> 0, 1)[0]]);
+    for (const node of left) node.remove();
+    let at = old.firstChild;
+    for (const [next, same] of pairs) {
+      if (same) become(same, next);
+      if (same && same === at) at = at.nextSibling;
+      else old.insertBefore(same ?? document.adoptNode(next), at);
+    }
+  };
+
   // Text of the server is parsed as a document of its own; scripts in it would not run, and there are none.
   const replace = (id, html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html").getElementById(id);
     const old = document.getElementById(id);
     if (fresh && old) {
-      old.replaceWith(document.adoptNode(fresh));
-      times(document.getElementById(id));
+      times(fresh);
+      become(old, fresh);
       count();
     }
   };
@@ -87,7 +109,7 @@
       const turn = ++asked;
       const query = new URLSearchParams(new FormData(form));
       const answer = await ask(`${form.dataset.check}?${query}`);
-      if (turn === asked && answer.ok && !answer.redirected) replace("availability", await answer.text());
+      if (turn === asked && answer.ok && !answer.redirected) replace(form.dataset.into, await answer.text());
     }, 200);
   });
 
@@ -123,6 +145,17 @@
   window.addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details")) part.open = true;
   });
+
+  // A link that signs in once: what stands behind its # goes to the server as a form, and out of the address.
+  const enter = () => {
+    const ticket = document.querySelector("input[data-fragment]");
+    if (!ticket || location.hash.length < 2) return;
+    ticket.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname + location.search);
+    ticket.form.submit();
+  };
+  window.addEventListener("hashchange", enter);
+  enter();
 
   times(document);
   count();

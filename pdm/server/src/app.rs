@@ -52,6 +52,8 @@ pub struct Tls {
 pub struct Pages {
     /// Browsers reach them by HTTPS, so cookies may travel by nothing else.
     pub secure: bool,
+    /// Addresses that calls to registrars come from, for whoever has to allow them.
+    pub egress: Vec<String>,
     /// Whose pages may show the wizard in a frame: exact origins; none may when it is empty.
     pub frame_ancestors: Vec<String>,
     /// Where people reach them; an issuer sends people back there.

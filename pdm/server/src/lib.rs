@@ -24,6 +24,7 @@ pub mod trusted;
 pub use app::{App, Limits, Pages, Tls};
 pub use auth::{AnyOf, Authenticator, Presented};
 pub use openapi::document;
+pub use pages::sign_in_link;
 pub use serve::serve;
 pub use telemetry::install_metrics;
 pub use tokens::FileTokens;

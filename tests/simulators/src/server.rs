@@ -34,6 +34,8 @@ pub enum Trouble {
     Page(u16),
     /// 200 with JSON that is none of the vendor's: the text. Nothing is done.
     Other(&'static str),
+    /// The vendor's error form with this status and these words. Nothing is done.
+    Says(u16, &'static str),
     /// The vendor's error form, repeating everything it was sent. Nothing is done.
     Echo(u16),
     /// It is done, but half of the reply is missing.
@@ -227,6 +229,7 @@ fn answer<V: Vendor>(world: &mut World<V>, request: &Request) -> (Option<Trouble
         Some(Trouble::Error(status)) => world.vendor.error(status, "there is trouble"),
         Some(Trouble::Page(status)) => Reply::text(status, "text/html", html),
         Some(Trouble::Other(text)) => Reply::text(200, "application/json", text),
+        Some(Trouble::Says(status, words)) => world.vendor.error(status, words),
         Some(Trouble::Echo(status)) => world.vendor.error(status, &echo(request)),
         Some(Trouble::Silent) => Reply::empty(0),
         Some(Trouble::Truncated | Trouble::Huge | Trouble::Lost) | None => world.vendor.answer(request),

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use pdm_harness::browser::browse;
 use pdm_harness::daemon::verb;
 use pdm_harness::story::fqdn;
 use pdm_harness::{Api, Daemon, POOL, dns, net, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 struct Up {
     daemon: Daemon,
@@ -156,4 +157,19 @@ async fn the_documents_that_the_binary_prints() {
     assert!(verb(&["--version"], &[]).unwrap().contains(env!("CARGO_PKG_VERSION")));
     let schema: Value = serde_json::from_str(&verb(&["config", "schema"], &[]).unwrap()).unwrap();
     assert_eq!(schema["additionalProperties"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_it_prints_opens_ready_to_use() {
+    let up = Up::start(&["--pool", POOL]).await;
+    let printed = until("the addresses", || async {
+        let said = up.daemon.log();
+        let words: Vec<String> =
+            said.split_whitespace().filter(|w| w.starts_with("http://")).map(str::to_owned).collect();
+        let find = |has: &str| words.iter().find(|w| w.contains(has)).cloned();
+        find("/login#").zip(words.iter().find(|w| w.ends_with('/')).cloned()).ok_or(said)
+    })
+    .await;
+    let (link, page) = printed;
+    browse("up.mjs", page.trim_end_matches('/'), &up.token(), up.dir.path(), &json!({ "link": link, "page": page })).await;
 }

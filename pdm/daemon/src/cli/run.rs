@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pdm_engine::caller::Role;
+use pdm_engine::token::TokenKey;
 use pdm_model::ZoneName;
 use pdm_server::token_file::{self, NewToken};
 
@@ -100,8 +101,10 @@ pub async fn up(up: Up) -> Result<(), Failure> {
         super::store::tell(&daemon.recover().await?);
     }
     let pools: Vec<_> = embedded.config.pools.iter().map(|p| p.domain.to_string()).collect();
-    let running =
-        compose::run(&embedded.config, daemon, stop, |listen| announce(&shown, listen, dns, &pools)).await;
+    let key = TokenKey::new(&embedded.config.auth.token_key);
+    let link = pdm_server::sign_in_link(&key, &embedded.state.admin_token()?).unwrap_or_default();
+    let announced = |listen| announce(&shown, listen, dns, &pools, &link);
+    let running = compose::run(&embedded.config, daemon, stop, announced).await;
     // PowerDNS ends last: steps under way needed it.
     drop(embedded);
     running
@@ -131,12 +134,13 @@ fn ensure_admin(state: &State) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(state: &Path, listen: SocketAddr, dns: SocketAddr, pools: &[String]) {
+fn announce(state: &Path, listen: SocketAddr, dns: SocketAddr, pools: &[String], link: &str) {
     let first = pools.first().map_or("omani.works", String::as_str);
     let state = state.display();
     output::line(&format!(
         "pool-domain-manager is up; Ctrl-C stops it\n  \
-         pages  http://{listen}/  (sign in with the admin token)\n  \
+         pages  http://{listen}/  (sign in with the admin token, or open this link, once and within the hour:)\n         \
+         http://{listen}{link}\n  \
          API    http://{listen}  (reference: /openapi.json, health: /readyz, figures: /metrics)\n  \
          DNS    {dns}  (dig @{ip} -p {port} {first} SOA +dnssec)\n  \
          pools  {all}\n  \

@@ -399,6 +399,7 @@ keys! {
     "pages" {
         "address" Url, may, "", "\"https://pdm.example\"", "where people reach the pages; sign-in at the issuer of [oidc] comes back to ADDRESS/login/returned";
         "secure_cookies" Flag, may, "false", "", "cookies travel by HTTPS alone: for pages behind a proxy that speaks it";
+        "egress" Words, may, "[]", "[\"203.0.113.5\"]", "addresses that calls to registrars come from; the wizard shows them to whoever has to allow them there";
         "frame_ancestors" Words, may, "[]", "[\"https://console.example\"]", "exact origins whose pages may show the wizard in a frame; nobody's when left out";
     }
     "limits" {

@@ -12,6 +12,8 @@ pub struct PagesConfig {
     pub secure_cookies: bool,
     /// Where people reach the pages, without a slash at the end; for the way back from an issuer's page.
     pub address: Option<String>,
+    /// Addresses that calls to registrars come from.
+    pub egress: Vec<std::net::IpAddr>,
 }
 
 /// Read the section.
@@ -19,10 +21,20 @@ pub(super) fn read(mut r: Reader<'_>) -> Option<PagesConfig> {
     let frame_ancestors = r.get("frame_ancestors", |v| value::words(v)?.iter().map(|o| origin(o)).collect());
     let secure_cookies = r.get("secure_cookies", value::flag);
     let address = r.get("address", |v| origin(&value::url(v)?));
+    let egress = r.get("egress", |v| {
+        let parsed =
+            value::words(v)?.into_iter().map(|a| a.parse().map_err(|_| format!("{a:?} is no address")));
+        parsed.collect()
+    });
     if secure_cookies == Some(true) && address.as_ref().is_some_and(|a| a.starts_with("http:")) {
         r.problem("secure_cookies", "such cookies do not travel to an http:// address");
     }
-    Some(PagesConfig { frame_ancestors: frame_ancestors?, secure_cookies: secure_cookies?, address })
+    Some(PagesConfig {
+        frame_ancestors: frame_ancestors?,
+        secure_cookies: secure_cookies?,
+        address,
+        egress: egress?,
+    })
 }
 
 /// An exact origin (RFC 6454): scheme, host and port. Patterns would let in whoever gets a name below them, and a path

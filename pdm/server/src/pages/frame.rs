@@ -13,19 +13,16 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use pdm_engine::caller::{Caller, Right, Role};
 use pdm_model::{Refusal, Timestamp};
-use pdm_ports::store::Remembered;
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::session::{Purpose, Seal};
+use super::session::{Purpose, Seal, first_use};
 use super::words::Lang;
 use super::{Chrome, html};
 use crate::app::S;
 use crate::auth::bearer;
 use crate::extract::{Json, Params};
 use crate::problem::{Failure, json};
-use crate::token_file::hex;
 use crate::tokens::wall_clock;
 
 /// From the console's server to the frame.
@@ -135,16 +132,8 @@ pub(crate) async fn open(
     if !state.app.pages.frame_ancestors.contains(&ticket.frame.origin) {
         return Err(over().into());
     }
-    // The store remembers that it was used, so it is used once over all replicas.
-    let key = hex(digest(&SHA256, format!("frame ticket {}", ticket.id).as_bytes()).as_ref());
-    let store = state.engine().store();
-    match store.remember(&key, "").await? {
-        Remembered::Begin => {
-            store.answer(&key, Some((StatusCode::OK.as_u16(), serde_json::Value::Null))).await?
-        }
-        Remembered::InProgress | Remembered::OtherBody | Remembered::Answered { .. } => {
-            return Err(over().into());
-        }
+    if !first_use(&state, "frame ticket", &ticket.id).await? {
+        return Err(over().into());
     }
     let until = Timestamp(wall_clock().0 + FRAME_LASTS_MS);
     let origin = ticket.frame.origin.clone();

@@ -7,6 +7,7 @@ pub(crate) mod enter;
 mod form;
 pub(crate) mod frame;
 pub(crate) mod issuer;
+mod once;
 pub(crate) mod session;
 mod sign_in;
 mod strip;
@@ -19,9 +20,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
+use pdm_model::Refusal;
 
 use crate::problem::Failure;
 use crate::routes::Route;
+pub use once::sign_in_link;
 pub(crate) use viewer::{Chrome, Viewer};
 
 /// Every page.
@@ -95,16 +98,37 @@ pub(crate) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response
 }
 
+/// A refusal as pages show it.
+pub(crate) struct Problem {
+    pub code: &'static str,
+    pub title: &'static str,
+    pub detail: String,
+    pub who: &'static str,
+    pub next: &'static str,
+    /// Seconds after which the same may be tried again.
+    pub again: Option<u32>,
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let row = pdm_model::problem::problem(refusal.code);
+        Self {
+            code: refusal.code,
+            title: row.title,
+            detail: refusal.detail.clone(),
+            who: row.who,
+            next: row.next,
+            again: refusal.retry_after,
+        }
+    }
+}
+
 /// A failure as a page.
 #[derive(Template)]
 #[template(path = "failure.html")]
-struct FailurePage<'a> {
+struct FailurePage {
     c: Chrome,
-    code: &'a str,
-    title: &'a str,
-    detail: &'a str,
-    who: &'a str,
-    next: &'a str,
+    why: Problem,
 }
 
 /// Write a failure for people; who is not signed in is led to the sign-in.
@@ -113,15 +137,7 @@ pub(crate) fn render_failure(failure: &Failure, path: &str, headers: &http::Head
         let query: String = form::encode(path);
         return see_other(&format!("/login?next={query}"));
     }
-    let problem = pdm_model::problem::problem(failure.refusal.code);
-    let page = FailurePage {
-        c: Chrome::for_nobody(headers, path),
-        code: failure.refusal.code,
-        title: problem.title,
-        detail: &failure.refusal.detail,
-        who: problem.who,
-        next: problem.next,
-    };
+    let page = FailurePage { c: Chrome::for_nobody(headers, path), why: Problem::from(&failure.refusal) };
     html_with(failure.status(), &page).unwrap_or_else(|_| failure.status().into_response())
 }
 

@@ -5,10 +5,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, StatusCode};
 use pdm_engine::token::TokenKey;
 use pdm_model::Timestamp;
+use pdm_ports::store::Remembered;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 use ring::hmac;
@@ -16,6 +17,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
+
+use crate::app::S;
+use crate::problem::Failure;
+use crate::token_file::hex;
 
 /// The cookie of a session.
 pub(crate) const COOKIE_NAME: &str = "pdm_session";
@@ -37,6 +42,8 @@ pub(crate) enum Purpose {
     Ticket,
     /// The bearer of a frame.
     Frame,
+    /// What signs in once.
+    Once,
 }
 
 impl Purpose {
@@ -48,6 +55,7 @@ impl Purpose {
             Self::Renewal => "renewal",
             Self::Ticket => "ticket",
             Self::Frame => "frame",
+            Self::Once => "once",
         }
     }
 }
@@ -140,6 +148,19 @@ impl Seal {
     /// Whether a form came from a page of this session; in constant time.
     pub(crate) fn is_form_token(&self, session: &str, given: &str) -> bool {
         BASE64.decode(given).is_ok_and(|given| hmac::verify(&self.forms, session.as_bytes(), &given).is_ok())
+    }
+}
+
+/// Whether something is used for the first time, over all replicas: the store remembers it.
+pub(crate) async fn first_use(state: &S, what: &str, id: &str) -> Result<bool, Failure> {
+    let key = hex(digest(&SHA256, format!("{what} {id}").as_bytes()).as_ref());
+    let store = state.engine().store();
+    match store.remember(&key, "").await? {
+        Remembered::Begin => {
+            store.answer(&key, Some((StatusCode::OK.as_u16(), serde_json::Value::Null))).await?;
+            Ok(true)
+        }
+        Remembered::InProgress | Remembered::OtherBody | Remembered::Answered { .. } => Ok(false),
     }
 }
 

@@ -9,13 +9,14 @@ use http::{HeaderMap, StatusCode};
 use pdm_model::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::form::{Form, body_of, encode, fields, own_place};
-use super::issuer;
 use super::session::{COOKIE_NAME, LASTS_MS, Purpose, Session};
 use super::viewer::LANGUAGE;
 use super::words::Lang;
 use super::{Chrome, Viewer, html, html_with, see_other, with_cookie};
+use super::{issuer, once};
 use crate::app::S;
 use crate::auth::Presented;
 use crate::edge::Peer;
@@ -65,7 +66,11 @@ pub(crate) async fn form(
 
 #[derive(Deserialize)]
 struct Fields {
+    #[serde(default)]
     token: String,
+    /// Of a link that signs in once, in place of a token.
+    #[serde(default)]
+    ticket: String,
     #[serde(default)]
     next: String,
 }
@@ -75,16 +80,20 @@ pub(crate) async fn submit(State(state): State<S>, request: Request) -> Result<R
     let headers = request.headers().clone();
     let peer: Option<IpAddr> = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let given: Fields = fields(&body_of(request, &state).await?)?;
-    let token = given.token.trim();
     let next = own_place(&given.next);
+    let (token, wrong) = if given.ticket.is_empty() {
+        (Zeroizing::new(given.token.trim().to_owned()), "sign-in-wrong")
+    } else {
+        (once::redeem(&state, &given.ticket).await?.unwrap_or_default(), "sign-in-used")
+    };
     if state
         .app
         .authenticator
-        .authenticate(&Presented { bearer: Some(token), peer, workload: None })
+        .authenticate(&Presented { bearer: Some(&token), peer, workload: None })
         .is_none()
     {
         let c = Chrome::for_nobody(&headers, "/login");
-        let page = Page { c, next, wrong: Some("sign-in-wrong"), issuer: issuer::issuer(&state) };
+        let page = Page { c, next, wrong: Some(wrong), issuer: issuer::issuer(&state) };
         return html_with(StatusCode::UNAUTHORIZED, &page);
     }
     let until = Timestamp(wall_clock().0 + LASTS_MS);
@@ -92,7 +101,7 @@ pub(crate) async fn submit(State(state): State<S>, request: Request) -> Result<R
         .seal
         .seal(
             Purpose::Session,
-            Session { token: token.to_owned(), id: Uuid::new_v4().simple().to_string() },
+            Session { token: token.to_string(), id: Uuid::new_v4().simple().to_string() },
             until,
         )
         .ok_or_else(|| Failure::internal("a session could not be sealed"))?;

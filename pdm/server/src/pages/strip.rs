@@ -61,6 +61,13 @@ pub(crate) struct Station {
     pub detail: String,
 }
 
+impl Station {
+    /// Whether somebody may wish to be asked about it now.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.state, State::Working | State::Yours)
+    }
+}
+
 const RECORDS: &[StepKind] = &[StepKind::EnsureZone, StepKind::AwaitAuthoritative, StepKind::RemoveZone];
 const DELEGATION: &[StepKind] = &[
     StepKind::EnsureParentNs,

@@ -24,7 +24,8 @@ pub(crate) async fn handler(State(state): State<S>, Asking(caller): Asking) -> R
     caller.must(Right::Check)?;
     let registrars = state.engine().registrars().values().map(|r| view(r.as_ref())).collect();
     let menus = menus().iter().map(MenuView::from).collect();
-    Ok(json(StatusCode::OK, &Registrars { registrars, menus }))
+    let egress = state.app.pages.egress.clone();
+    Ok(json(StatusCode::OK, &Registrars { registrars, menus, egress }))
 }
 
 /// What a credential can do with a domain. Writes nothing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdm_lab::{ACME, Lab, ask};
-use pdm_simulators::{Simulator, Vendor, ovh, porkbun};
+use pdm_simulators::{Simulator, Trouble, Vendor, When, ovh, porkbun};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -17,6 +17,8 @@ pub struct Registrar {
     pub section: String,
     /// What was written there: the paths, in order.
     pub writes: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Trouble with a call that will come.
+    pub trouble: Box<dyn Fn(When, Trouble) + Send + Sync>,
     publishing: JoinHandle<()>,
 }
 
@@ -36,7 +38,7 @@ async fn open<V: Vendor>(
     let sim = Arc::new(Simulator::start(vendor).await.unwrap());
     let credential: serde_json::Map<String, Value> =
         fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    let (served, lab, counted) = (sim.clone(), lab.clone(), sim.clone());
+    let (served, lab, counted, troubled) = (sim.clone(), lab.clone(), sim.clone(), sim.clone());
     let publishing = tokio::spawn(async move {
         let mut published = served.with(|vendor| held(vendor));
         loop {
@@ -56,6 +58,7 @@ async fn open<V: Vendor>(
             let calls = counted.calls().into_iter().filter(|call| call.write);
             calls.map(|call| call.request.path).collect()
         }),
+        trouble: Box::new(move |when, trouble| troubled.trouble(when, trouble)),
         publishing,
     }
 }

@@ -37,6 +37,8 @@ pub struct Move {
     pub lab: Arc<Lab>,
     pub daemon: Daemon,
     pub api: Api,
+    /// An admin's.
+    pub token: String,
     /// Where the daemon dies next, one after the other.
     dies_at: Vec<String>,
     begun: Instant,
@@ -67,8 +69,9 @@ impl Move {
         }
         daemon.go().await;
         daemon.ready().await;
-        let api = daemon.api().clone().with_token(made["token"].as_str().unwrap());
-        Self { lab, daemon, api, dies_at: Vec::new(), begun, day: AtomicU64::new(0) }
+        let token = made["token"].as_str().unwrap().to_owned();
+        let api = daemon.api().clone().with_token(&token);
+        Self { lab, daemon, api, token, dies_at: Vec::new(), begun, day: AtomicU64::new(0) }
     }
 
     /// Let time pass for every server, for the resolvers and for the daemon. They learn of it within a second of each

@@ -43,8 +43,8 @@ struct Page {
 }
 
 pub(crate) async fn handler(State(state): State<S>, viewer: Viewer) -> Result<Response, Failure> {
-    let views = pools::views(&state, &viewer.caller).await?;
-    let open = state.engine().open_operations(&viewer.caller, LOOKED).await?;
+    let open = async { Ok(state.engine().open_operations(&viewer.caller, LOOKED).await?) };
+    let (views, open) = tokio::try_join!(pools::views(&state, &viewer.caller), open)?;
     let row = |pool: PoolView| {
         let mine = |o: &&Operation| o.fqdn.parent().as_ref() == Some(&pool.domain) && writes(o).is_some();
         let mut queue: Vec<Operation> = open.iter().filter(mine).cloned().collect();

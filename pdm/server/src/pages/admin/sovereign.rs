@@ -203,9 +203,14 @@ impl Page {
         .collect()
     }
 
-    /// Whether something that is shown here is open.
-    fn moves(&self) -> bool {
-        self.operation.as_ref().is_some_and(|o| o.state == pdm_model::OperationState::Open)
+    /// Where the wait of what is open is cut short.
+    fn hurry(&self) -> String {
+        let open = self.operation.as_ref().is_some_and(|o| o.state == pdm_model::OperationState::Open);
+        if open && self.c.may_commit {
+            format!("/admin/sovereigns/{}/retry", self.a.fqdn)
+        } else {
+            String::new()
+        }
     }
 }
 

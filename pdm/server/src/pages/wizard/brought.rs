@@ -25,6 +25,8 @@ pub(crate) struct Offer {
     pub chosen: bool,
     /// What it can do here; none when it cannot, with the reason and the way out.
     pub can: Result<&'static ModeCapability, &'static Cannot>,
+    /// What it can do for names inside a domain.
+    pub below: Result<&'static ModeCapability, &'static Cannot>,
     pub fields: &'static [CredentialField],
     pub recipe: &'static str,
 }
@@ -36,6 +38,11 @@ impl Offer {
 
     pub(crate) fn ability(&self) -> Option<&'static ModeCapability> {
         self.can.ok()
+    }
+
+    /// Why names inside a domain are out of its reach.
+    pub(crate) fn below_cannot(&self) -> Option<&'static Cannot> {
+        self.below.err()
     }
 
     /// Key of how a DS gets to the parent.
@@ -56,9 +63,20 @@ impl Offer {
 /// One parent server's answer.
 pub(crate) struct Sight {
     pub server: String,
-    pub ns: String,
-    pub ds: String,
+    /// None when it could not be asked.
+    pub ns: Option<String>,
+    pub ds: Option<String>,
     pub ours: bool,
+}
+
+impl Sight {
+    pub(crate) fn sign(&self) -> &'static str {
+        match (self.ours, &self.ns) {
+            (true, _) => "✓",
+            (false, Some(_)) => "○",
+            (false, None) => "?",
+        }
+    }
 }
 
 /// Where an instruction is carried out at a common registrar.
@@ -90,8 +108,8 @@ impl Brought {
                 .iter()
                 .map(|p| Sight {
                     server: p.server.clone(),
-                    ns: p.ns.as_ref().map_or_else(|| "?".to_owned(), |(set, _)| joined(set)),
-                    ds: p.ds.as_ref().map_or_else(|| "?".to_owned(), |(set, _)| joined(set)),
+                    ns: p.ns.as_ref().map(|(set, _)| joined(set)),
+                    ds: p.ds.as_ref().map(|(set, _)| joined(set)),
                     ours: p.ns.as_ref().is_some_and(|(set, _)| *set == ours),
                 })
                 .collect()
@@ -139,7 +157,7 @@ fn places(a: &Allocation, todo: &Instruction) -> Vec<Place> {
 
 fn joined<T: ToString>(set: &BTreeSet<T>) -> String {
     let all: Vec<String> = set.iter().map(ToString::to_string).collect();
-    all.join(", ")
+    if all.is_empty() { "–".to_owned() } else { all.join(", ") }
 }
 
 fn offer(registrar: &dyn Registrar, a: &Allocation, chosen: &str) -> Offer {
@@ -151,6 +169,7 @@ fn offer(registrar: &dyn Registrar, a: &Allocation, chosen: &str) -> Offer {
         name: registrar.name(),
         chosen: registrar.id() == chosen,
         can: can.as_ref(),
+        below: capability.hosted_parent.as_ref(),
         fields: registrar.credential_fields(),
         recipe: registrar.recipe(),
     }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use http::StatusCode;
 use pdm_engine::Engine;
 use pdm_engine::caller::Caller;
 use pdm_engine::intents::carry_over::Decisions;
@@ -22,7 +23,7 @@ use serde::Deserialize;
 use super::super::form::Form;
 use super::super::session::Purpose;
 use super::super::strip::{Station, stations, verdict};
-use super::super::{Chrome, Viewer, html, see_other};
+use super::super::{Chrome, Problem, Viewer, html, html_with, see_other};
 use super::brought::{Brought, registrar_of};
 use super::carried::Table;
 use super::passport::Seen;
@@ -100,6 +101,12 @@ impl Standing {
         }
     }
 
+    /// Where the wait is cut short; nowhere when nothing is under way or somebody else looks.
+    pub(crate) fn hurry(&self, c: &Chrome) -> String {
+        let open = self.operation.as_ref().is_some_and(|o| o.state == OperationState::Open);
+        if open && c.may_commit { format!("/wizard/names/{}/check", self.a.fqdn) } else { String::new() }
+    }
+
     pub(crate) fn is_reserved(&self) -> bool {
         self.a.phase == Phase::Reserved
     }
@@ -110,11 +117,23 @@ impl Standing {
 struct Page {
     c: Chrome,
     s: Standing,
+    more: More,
+}
+
+/// What an act leaves on the page, besides how the name stands.
+#[derive(Default)]
+struct More {
     link: Option<(String, Timestamp)>,
     /// The passport, when a page without scripts asked for it.
     p: Option<Seen>,
     /// What a credential is good for, or why it is not.
     credential: Option<Result<Passport, Refusal>>,
+    /// Why nothing came of it.
+    why: Option<Problem>,
+    /// The address that was typed.
+    address: String,
+    /// Where calls to a registrar come from.
+    egress: Vec<String>,
 }
 
 #[derive(Template)]
@@ -142,7 +161,11 @@ pub(crate) async fn handler(
     let found = state.engine().get(&viewer.caller, &fqdn).await?;
     let s = Standing::new(state.engine(), &viewer.caller, found, &choice.registrar).await;
     let p = if choice.look.is_empty() { None } else { Some(Seen::of(&state, &viewer, &fqdn).await?) };
-    html(&Page { c: viewer.c, s, link: None, p, credential: None })
+    html(&Page { c: viewer.c, s, more: More { p, egress: egress(&state), ..More::default() } })
+}
+
+fn egress(state: &S) -> Vec<String> {
+    state.app.pages.egress.clone()
 }
 
 /// The part that changes.
@@ -199,6 +222,9 @@ pub(crate) struct Fields {
     /// A name of the old zone that may differ.
     #[serde(default)]
     owner: String,
+    /// The old zone as a file.
+    #[serde(default)]
+    zone: String,
     /// The whole name, before somebody else's zone is changed.
     #[serde(default)]
     typed: String,
@@ -206,23 +232,56 @@ pub(crate) struct Fields {
     rest: BTreeMap<String, String>,
 }
 
-/// Extend, commit, look now, make a link.
+/// What an act leads to.
+enum Came {
+    /// The name's page, loaded anew.
+    Done,
+    /// The page as it is now, with more on it.
+    Shown(Box<More>),
+}
+
+/// Extend, commit, look now, make a link. What is refused is told on the same page.
 pub(crate) async fn act(
     State(state): State<S>,
     At((fqdn, act)): At<(String, String)>,
     form: Form<Fields>,
 ) -> Result<Response, Failure> {
     let Form { viewer, fields } = form;
-    let engine = state.engine();
-    let found = engine.get(&viewer.caller, &fqdn).await?;
+    let found = state.engine().get(&viewer.caller, &fqdn).await?;
+    let name = found.allocation.fqdn.clone();
+    let (chosen, address) = (fields.registrar.clone(), fields.address.trim().to_owned());
+    let (status, more) = match carry_out(&state, &viewer, found, &act, fields).await {
+        Ok(Came::Done) => return Ok(see_other(&format!("/wizard/names/{name}"))),
+        Ok(Came::Shown(more)) => (StatusCode::OK, *more),
+        Err(failure) if failure.note.is_none() && failure.refusal.code != "not-found" => {
+            (failure.status(), More { why: Some(Problem::from(&failure.refusal)), ..More::default() })
+        }
+        Err(failure) => return Err(failure),
+    };
+    let found = state.engine().get(&viewer.caller, name.as_str()).await?;
+    let s = Standing::new(state.engine(), &viewer.caller, found, &chosen).await;
+    let more = More { address, egress: egress(&state), ..more };
+    // Links of the page lead to the page, not to the act.
+    let c = Chrome { path: format!("/wizard/names/{name}"), ..viewer.c };
+    html_with(status, &Page { c, s, more })
+}
+
+async fn carry_out(
+    state: &S,
+    viewer: &Viewer,
+    found: Accepted,
+    act: &str,
+    fields: Fields,
+) -> Result<Came, Failure> {
+    let (engine, caller) = (state.engine(), &viewer.caller);
     let name = found.allocation.fqdn.clone();
     // The caller may see the name, so the token that is derived from it may act for the caller.
     let token = state.app.token_key.token(&found.allocation.id);
-    match act.as_str() {
-        "extend" => drop(engine.extend(&viewer.caller, name.as_str(), &token).await?),
+    match act {
+        "extend" => drop(engine.extend(caller, name.as_str(), &token).await?),
         "check" => {
             if let Some(operation) = &found.operation {
-                drop(engine.hurry(&viewer.caller, &operation.id).await?);
+                drop(engine.hurry(caller, &operation.id).await?);
             }
         }
         "commit" => {
@@ -232,7 +291,7 @@ pub(crate) async fn act(
             })?;
             let registrar = registrar_of(&fields.registrar, fields.rest)?;
             if registrar.is_some() {
-                not_in_a_frame(&viewer)?;
+                not_in_a_frame(viewer)?;
             }
             if registrar.is_some() && fields.typed.trim().to_ascii_lowercase() != name.as_str() {
                 return Err(Refusal::new("invalid-body", "type the whole name to confirm")
@@ -240,46 +299,44 @@ pub(crate) async fn act(
                     .into());
             }
             let target = Target::single(address);
-            drop(engine.commit(&viewer.caller, name.as_str(), &token, target, registrar).await?);
+            drop(engine.commit(caller, name.as_str(), &token, target, registrar).await?);
         }
         "link" => {
             let until = Timestamp(wall_clock().0 + LINK_LASTS_MS);
             let link = state.seal.seal(Purpose::Link, name.to_string(), until).map(|text| (text, until));
-            let s = Standing::new(engine, &viewer.caller, found, "").await;
-            return html(&Page { c: viewer.c, s, link, p: None, credential: None });
+            return Ok(Came::Shown(Box::new(More { link, ..More::default() })));
         }
         "validate" => {
-            not_in_a_frame(&viewer)?;
+            not_in_a_frame(viewer)?;
             let given = registrar_of(&fields.registrar, fields.rest)?;
             let given =
                 given.ok_or_else(|| Refusal::new("invalid-body", "choose a registrar").field("registrar"))?;
-            let seen =
-                engine.validate_credential(&viewer.caller, &given.id, name.as_str(), given.credential).await;
-            let credential = match seen {
+            let seen = engine.validate_credential(caller, &given.id, name.as_str(), given.credential).await;
+            let credential = Some(match seen {
                 Ok(passport) => Ok(passport),
                 Err(IntentError::Refused(refusal)) => Err(refusal),
                 Err(fault @ IntentError::Fault(_)) => return Err(fault.into()),
-            };
-            let s = Standing::new(engine, &viewer.caller, found, &given.id).await;
-            return html(&Page { c: viewer.c, s, link: None, p: None, credential: Some(credential) });
+            });
+            return Ok(Came::Shown(Box::new(More { credential, ..More::default() })));
         }
         "waive" => {
             let decisions = Decisions { waive: [fields.owner].into(), ..Decisions::default() };
-            drop(engine.decide_carry_over(&viewer.caller, name.as_str(), decisions).await?);
+            drop(engine.decide_carry_over(caller, name.as_str(), decisions).await?);
         }
         "accept-incomplete" => {
             let decisions = Decisions { accept_incomplete: true, ..Decisions::default() };
-            drop(engine.decide_carry_over(&viewer.caller, name.as_str(), decisions).await?);
+            drop(engine.decide_carry_over(caller, name.as_str(), decisions).await?);
         }
+        "upload" => drop(engine.upload_carry_over(caller, name.as_str(), &fields.zone).await?),
         "credential" => {
-            not_in_a_frame(&viewer)?;
+            not_in_a_frame(viewer)?;
             if let Some(given) = registrar_of(&fields.registrar, fields.rest)? {
-                engine.give_credential(&viewer.caller, name.as_str(), given).await?;
+                engine.give_credential(caller, name.as_str(), given).await?;
             }
         }
         _ => return Err(Refusal::new("not-found", "there is no such act").into()),
     }
-    Ok(see_other(&format!("/wizard/names/{name}")))
+    Ok(Came::Done)
 }
 
 /// Whoever shows a frame could lay something over it; secrets are not typed there.

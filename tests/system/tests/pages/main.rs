@@ -1,15 +1,16 @@
 //! The pages in a real browser, against real daemons and PowerDNS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // it is a test
 
+mod copies;
+
 use pdm_harness::browser::browse;
-use pdm_harness::child::run;
 use pdm_harness::story::fqdn;
-use pdm_harness::{Plan, StoreKind, World, net, node, until};
+use pdm_harness::{Plan, StoreKind, net, node, until};
 use serde_json::json;
 
 /// A daemon that reports drift and leaves it, with LUA records as deploy/ sets them up.
 fn plan() -> Plan {
-    let deployed = include_str!("../../../deploy/powerdns/4.7.conf").lines();
+    let deployed = include_str!("../../../../deploy/powerdns/4.7.conf").lines();
     let settings = deployed.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
     let settings = settings.filter(|(name, _)| !name.contains("cache"));
     settings
@@ -47,6 +48,8 @@ async fn people_find_their_way_in_a_browser() {
     for script in ["pages.mjs", "admin.mjs", "frame.mjs"] {
         browse(script, &url, token, world.dir(), &more).await;
     }
+    let more = copies::hostile(&world, "drifted");
+    browse("hostile.mjs", &url, token, world.dir(), &more).await;
 }
 
 const AUDIENCE: &str = "https://pdm.example/api";
@@ -71,30 +74,6 @@ async fn an_organizations_account_signs_in_and_lists_stay_fast() {
     until("the provider", || asked.try_get("/.well-known/openid-configuration")).await;
     browse("signed_in.mjs", &url, world.token(), world.dir(), &json!({ "issuer": at })).await;
 
-    many(&world).await;
+    copies::many(&world).await;
     browse("speed.mjs", &url, world.token(), world.dir(), &json!({})).await;
-}
-
-/// Ten thousand Sovereigns, copied from one in the store.
-async fn many(world: &World) {
-    let _ = world.api().reserve("seed").await;
-    let sql = |text: &str| {
-        let mut sqlite = std::process::Command::new("sqlite3");
-        sqlite.args(["-cmd", ".timeout 20000"]).arg(world.store_file()).arg(text);
-        run(&mut sqlite).expect("sqlite3").trim().to_owned()
-    };
-    let columns = sql("SELECT group_concat(name) FROM pragma_table_info('allocations')");
-    let value = |column: &str| match column {
-        "id" => "'many-' || i".to_owned(),
-        "fqdn" => format!("printf('many-%05d.{}', i)", pdm_harness::POOL),
-        "look" => "'many' || i".to_owned(),
-        "request_key" => "NULL".to_owned(),
-        other => other.to_owned(),
-    };
-    let values = columns.split(',').map(value).collect::<Vec<_>>().join(", ");
-    let _ = sql(&format!(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
-         INSERT INTO allocations ({columns}) SELECT {values} FROM allocations, n WHERE fqdn = '{}'",
-        fqdn("seed")
-    ));
 }
