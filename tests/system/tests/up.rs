@@ -171,5 +171,12 @@ async fn what_it_prints_opens_ready_to_use() {
     })
     .await;
     let (link, page) = printed;
-    browse("up.mjs", page.trim_end_matches('/'), &up.token(), up.dir.path(), &json!({ "link": link, "page": page })).await;
+    browse(
+        "up.mjs",
+        page.trim_end_matches('/'),
+        &up.token(),
+        up.dir.path(),
+        &json!({ "link": link, "page": page }),
+    )
+    .await;
 }

@@ -103,6 +103,7 @@ pub(crate) struct Problem {
     pub code: &'static str,
     pub title: &'static str,
     pub detail: String,
+    /// Key of who must act.
     pub who: &'static str,
     pub next: &'static str,
     /// Seconds after which the same may be tried again.
@@ -116,7 +117,11 @@ impl From<&Refusal> for Problem {
             code: refusal.code,
             title: row.title,
             detail: refusal.detail.clone(),
-            who: row.who,
+            who: match row.who {
+                "caller" => "who-you",
+                "operator" => "who-operator",
+                _ => "who-nobody",
+            },
             next: row.next,
             again: refusal.retry_after,
         }

@@ -172,7 +172,8 @@ fn part(
     station.last = Some(step.since);
     if let Some(wait) = &step.wait_reason {
         station.next = Some(wait.until);
-        station.detail.clone_from(&wait.detail);
+        // What it waits for is told below, where there is room.
+        station.detail.clear();
         station.state = match wait.who {
             Who::Nobody => State::Working,
             Who::Caller | Who::Operator => State::Yours,

@@ -65,6 +65,16 @@ impl Chrome {
         Lang::ALL.into_iter().filter(|lang| *lang != self.lang).collect()
     }
 
+    /// Whether this page belongs to a place of the menu.
+    pub(crate) fn is_at(&self, place: &str) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        match path.strip_prefix(place) {
+            Some("") => true,
+            Some(rest) => rest.starts_with("/sovereigns/") || rest.starts_with("/names/"),
+            None => false,
+        }
+    }
+
     /// This page's address inside another address.
     pub(crate) fn path_encoded(&self) -> String {
         super::form::encode(&self.path)

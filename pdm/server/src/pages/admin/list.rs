@@ -37,6 +37,13 @@ struct Row {
     verdict: &'static str,
 }
 
+impl Row {
+    /// Key of the verdict in a word or two.
+    fn brief(&self) -> String {
+        self.verdict.replace("verdict-", "brief-")
+    }
+}
+
 #[derive(Template)]
 #[template(path = "list.html")]
 struct Page {
@@ -86,4 +93,17 @@ pub(crate) async fn handler(
         rows,
         next,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::words::WORDS;
+
+    #[test]
+    fn every_verdict_has_a_brief_word() {
+        let known = |key: &str| WORDS.iter().any(|row| row.0 == key);
+        for (key, _, _) in WORDS.iter().filter(|row| row.0.starts_with("verdict-")) {
+            assert!(known(&key.replace("verdict-", "brief-")), "{key}");
+        }
+    }
 }

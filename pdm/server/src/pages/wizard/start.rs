@@ -75,7 +75,6 @@ enum Found {
 /// Why a way is closed.
 #[derive(Default)]
 struct Closed {
-    name: Option<ZoneName>,
     code: Option<&'static str>,
     detail: String,
     until: Option<Timestamp>,
@@ -243,8 +242,7 @@ async fn brought(state: &S, viewer: &Viewer, typed: &str, mode: Mode) -> Result<
 fn answered(answer: CheckAnswer) -> Found {
     match answer.fqdn {
         Some(name) if answer.available => Found::Open { name, note: answer.detail },
-        name => Found::Closed(Closed {
-            name,
+        _ => Found::Closed(Closed {
             code: answer.code,
             detail: answer.detail.unwrap_or_default(),
             until: answer.until,
