@@ -1,7 +1,7 @@
 // An admin's audit of a name, from a finding to its repair, and the log that tells of it. There are two names: one whose
 // zone somebody changed by hand, and one with a failover policy over two regions.
 import fs from "node:fs";
-import { accessible, end, everyWay, inPage, more, must, picture, signIn, tabTo, test, until, url } from "./story.mjs";
+import { accessible, everyWay, inPage, more, must, picture, signIn, tabTo, test, until, url } from "./story.mjs";
 
 const drifted = `${url}/admin/sovereigns/${more.drifted}`;
 const policy = `${url}/admin/sovereigns/${more.policy}`;
@@ -175,5 +175,3 @@ await test("an auditor reads everything and is offered nothing that changes a na
   });
   await page.goto(`${url}/login`);
 });
-
-await end();

@@ -1,7 +1,7 @@
 // A domain that its owner brings, from a typed name to live, in a closed internet: by hand with a person at the registry, or
 // by a registrar's API, as `more.mode` says. What people do elsewhere is asked for by a file, which is taken away when done.
 import fs from "node:fs";
-import { accessible, end, everyWay, inPage, more, must, picture, signIn, test, until, url } from "./story.mjs";
+import { accessible, everyWay, inPage, more, must, picture, signIn, test, until, url } from "./story.mjs";
 
 const place = `${url}/wizard/names/${more.domain}`;
 // Times of the DNS pass in between, on a machine that may be busy.
@@ -167,5 +167,3 @@ if (more.mode === "byo-manual") {
     await carried(page);
   });
 }
-
-await end();

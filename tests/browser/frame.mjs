@@ -1,7 +1,7 @@
 // The wizard in a frame of a console's page. Two consoles are served here, on sites of their own: one is configured, the
 // other is not. Their pages ask for a ticket on the server's side, as docs/how-to/embed.md says.
 import http from "node:http";
-import { axe, end, inPage, more, must, picture, signIn, test, token, url } from "./story.mjs";
+import { axe, inPage, more, must, picture, signIn, test, token, url } from "./story.mjs";
 
 const ask = (path, body, headers = {}) =>
   fetch(url + path, { method: "POST", redirect: "manual", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
@@ -157,5 +157,3 @@ await test("a registrar's credential is not asked for inside a frame, and not ta
   });
   must(sent.status === 403, `sent all the same: ${sent.status}`);
 });
-
-await end();

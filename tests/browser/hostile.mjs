@@ -1,6 +1,6 @@
 // A name of which every text is hostile, on every page that shows any of them. No door lets such a name in; pages do not
 // rely on doors.
-import { accessible, end, inPage, everyWay, more, must, picture, signIn, test, url } from "./story.mjs";
+import { accessible, inPage, everyWay, more, must, picture, signIn, test, url } from "./story.mjs";
 
 // How often each page shows the text, at least; fewer would mean that it is not shown at all, and nothing is proved.
 const places = {
@@ -32,5 +32,3 @@ await test("somebody else's link and a confirmation show it as a text", {}, asyn
   for (const fix of await page.locator("a[href*='/confirm/fix']").all()) must((await fix.getAttribute("href")).startsWith("/admin/"), "a place of ours");
   await everyWay(page, "hostile-sovereign", { compare: false });
 });
-
-await end();

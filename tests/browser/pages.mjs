@@ -1,5 +1,5 @@
 // The wizard and the admin's pages in a real browser.
-import { accessible, end, everyWay, harmless, hostile, inPage, must, picture, signIn, tabTo, test, token, ugly, url } from "./story.mjs";
+import { accessible, everyWay, harmless, hostile, inPage, must, picture, signIn, tabTo, test, token, ugly, url } from "./story.mjs";
 
 await test("nobody sees a page before signing in, and a wrong token is told so", {}, async (page) => {
   await page.goto(`${url}/admin/pools`);
@@ -235,5 +235,3 @@ await test("a form of another site is refused", {}, async (page) => {
   must((await send({ "sec-fetch-site": "cross-site" }, `form=${right}`)).status === 403, "another site");
   must((await send({}, `form=${right}`)).status === 303, "its own page");
 });
-
-await end();

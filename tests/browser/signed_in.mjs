@@ -1,5 +1,5 @@
 // Signing in with an organization's account, at a real OpenID Connect provider whose access tokens last four seconds.
-import { accessible, end, everyWay, inPage, more, must, picture, test, until, url } from "./story.mjs";
+import { accessible, everyWay, inPage, more, must, picture, test, until, url } from "./story.mjs";
 
 const session = async (page) => (await page.context().cookies()).find((cookie) => cookie.name === "pdm_session");
 
@@ -77,5 +77,3 @@ await test("signing out ends the session here and offers to end the account's", 
   await page.goto(`${url}/wizard`);
   must(new URL(page.url()).pathname === "/login", "signed out");
 });
-
-await end();

@@ -1,5 +1,5 @@
 // Ten thousand Sovereigns: every page of the list is small, and its first octet comes at once.
-import { end, everyWay, must, signIn, test, url } from "./story.mjs";
+import { everyWay, must, signIn, test, url } from "./story.mjs";
 
 const LOOKS = 30;
 
@@ -44,5 +44,3 @@ await test("the list is walked page by page to its end", {}, async (page) => {
   await page.goto(`${url}/admin`);
   await everyWay(page, "list-long");
 });
-
-await end();

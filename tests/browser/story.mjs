@@ -1,5 +1,5 @@
-// What every story in a browser needs. Arguments of a script: the URL of a daemon that runs, an admin's token, a directory
-// for pictures; more in PDM_STORY as JSON. A script ends with "N passed, M failed" and the status that belongs to it.
+// What every story in a browser needs: the URL of a daemon that runs, an admin's token, a directory for pictures; more in
+// PDM_STORY as JSON. run.mjs runs scripts of stories.
 import fs from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -42,13 +42,15 @@ export async function inPage({ expects, ...options }, act) {
 }
 
 export async function test(name, options, act) {
+  const begun = performance.now();
+  const took = () => `${((performance.now() - begun) / 1000).toFixed(1)} s`;
   try {
     await inPage(options, act);
     results.passed += 1;
-    console.log(`ok   ${name}`);
+    console.log(`ok   ${name} (${took()})`);
   } catch (error) {
     results.failed += 1;
-    console.log(`FAIL ${name}: ${error.stack}`);
+    console.log(`FAIL ${name} (${took()}): ${error.stack}`);
   }
 }
 
@@ -172,6 +174,7 @@ export async function everyWay(page, name, { keep = false, compare = true } = {}
   await page.setViewportSize(before);
 }
 
+// "N passed, M failed", and the status that belongs to it.
 export async function end() {
   if (writing) {
     const all = Object.entries({ ...JSON.parse(fs.readFileSync(LOOKS)), ...fresh }).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,5 +1,5 @@
 // What `pdm up` prints is opened, and nothing else is known.
-import { accessible, end, more, must, picture, test } from "./story.mjs";
+import { accessible, more, must, picture, test } from "./story.mjs";
 
 await test("the printed link opens the pages ready to use, once", {}, async (page) => {
   await page.goto(more.link);
@@ -21,5 +21,3 @@ await test("the printed link opens the pages ready to use, once", {}, async (pag
   await accessible(page);
   await picture(page, "sign-in-used");
 });
-
-await end();

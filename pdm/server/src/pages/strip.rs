@@ -17,6 +17,8 @@ pub(crate) enum State {
     Later,
     /// Seen not to hold.
     Broken,
+    /// Given back, as it was asked for.
+    Gone,
     /// Nobody could look, or nobody can from here.
     Unknown,
 }
@@ -30,6 +32,7 @@ impl State {
             Self::Yours => "yours",
             Self::Later => "later",
             Self::Broken => "broken",
+            Self::Gone => "gone",
             Self::Unknown => "unknown",
         }
     }
@@ -42,6 +45,7 @@ impl State {
             Self::Yours => "☞",
             Self::Later => "○",
             Self::Broken => "✗",
+            Self::Gone => "–",
             Self::Unknown => "?",
         }
     }
@@ -113,7 +117,7 @@ pub(crate) fn stations(allocation: &Allocation, operation: Option<&Operation>) -
     let live = match allocation.phase {
         Phase::Active => condition(allocation, ConditionKind::ChainSecure).map_or(State::Unknown, by_status),
         Phase::Reserved | Phase::Provisioning | Phase::Delegating => State::Later,
-        Phase::Releasing | Phase::Quarantined | Phase::Freed => State::Broken,
+        Phase::Releasing | Phase::Quarantined | Phase::Freed => State::Gone,
     };
     let proved = allocation.proof.as_ref().map(|proof| proof.begun_at);
     vec![
@@ -131,7 +135,7 @@ pub(crate) fn stations(allocation: &Allocation, operation: Option<&Operation>) -
 fn name_state(phase: Phase) -> State {
     match phase {
         Phase::Reserved | Phase::Provisioning | Phase::Delegating | Phase::Active => State::Done,
-        Phase::Releasing | Phase::Quarantined | Phase::Freed => State::Broken,
+        Phase::Releasing | Phase::Quarantined | Phase::Freed => State::Gone,
     }
 }
 

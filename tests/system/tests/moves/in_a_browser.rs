@@ -30,7 +30,7 @@ async fn story(mut moving: Move, registrar: Option<&Registrar>) {
     });
     let (url, token) = (moving.api.base().to_owned(), moving.token.clone());
     tokio::select! {
-        () = browse("brought.mjs", &url, &token, &dir, &more) => {}
+        () = browse(&["brought.mjs"], &url, &token, &dir, &more) => {}
         () = people(&mut moving, registrar) => {}
     }
 }

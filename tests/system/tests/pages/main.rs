@@ -45,11 +45,9 @@ async fn people_find_their_way_in_a_browser() {
         "console": console, "stranger": stranger,
     });
     let (url, token) = (api.base().to_owned(), world.token());
-    for script in ["pages.mjs", "admin.mjs", "frame.mjs"] {
-        browse(script, &url, token, world.dir(), &more).await;
-    }
+    browse(&["pages.mjs", "admin.mjs", "frame.mjs"], &url, token, world.dir(), &more).await;
     let more = copies::hostile(&world, "drifted");
-    browse("hostile.mjs", &url, token, world.dir(), &more).await;
+    browse(&["hostile.mjs"], &url, token, world.dir(), &more).await;
 }
 
 const AUDIENCE: &str = "https://pdm.example/api";
@@ -72,8 +70,8 @@ async fn an_organizations_account_signs_in_and_lists_stay_fast() {
     let _provider = node::start("provider.mjs", &env, &world.path("provider.log"));
     let asked = pdm_harness::Api::new(&at);
     until("the provider", || asked.try_get("/.well-known/openid-configuration")).await;
-    browse("signed_in.mjs", &url, world.token(), world.dir(), &json!({ "issuer": at })).await;
+    browse(&["signed_in.mjs"], &url, world.token(), world.dir(), &json!({ "issuer": at })).await;
 
     copies::many(&world).await;
-    browse("speed.mjs", &url, world.token(), world.dir(), &json!({})).await;
+    browse(&["speed.mjs"], &url, world.token(), world.dir(), &json!({})).await;
 }
