@@ -172,7 +172,7 @@ async fn what_it_prints_opens_ready_to_use() {
     .await;
     let (link, page) = printed;
     browse(
-        "up.mjs",
+        &["up.mjs"],
         page.trim_end_matches('/'),
         &up.token(),
         up.dir.path(),

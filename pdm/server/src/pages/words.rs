@@ -81,7 +81,7 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ("audit-log", "Audit log", "سجل التدقيق"),
     ("available", "is available", "متاح"),
     ("because-of", "explained by", "سببه"),
-    ("brief-active", "✓ Works", "✓ يعمل"),
+    ("brief-active", "✓ Works", "✓ يعمل"),
     ("brief-broken", "✗ Its proof failed", "✗ فشل إثباته"),
     ("brief-claimed", "Claimed", "مطلوب"),
     ("brief-drift", "≠ Differs from what is meant", "≠ يختلف عن المطلوب"),
