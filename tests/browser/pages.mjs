@@ -217,7 +217,7 @@ await test("nothing that is typed anywhere runs or breaks a page", {}, async (pa
 await test("a page without its stylesheet does not pass for one that looks as it did", { expects: /ERR_FAILED/ }, async (page) => {
   await page.route("**/assets/*.css", (route) => route.abort());
   await signIn(page);
-  const places = { list: "/admin", sovereign: "/admin/sovereigns/browser-keys.omani.works", pools: "/admin/pools", wizard: "/wizard" };
+  const places = { list: "/admin", operations: "/admin/operations", pools: "/admin/pools", wizard: "/wizard" };
   for (const [name, place] of Object.entries(places)) {
     await page.emulateMedia({ colorScheme: "light" });
     await page.goto(url + place);
