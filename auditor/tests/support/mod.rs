@@ -64,6 +64,22 @@ impl Pdns {
 
     /// Start on these addresses and this port; `None` when somebody else has it.
     pub fn start_at(addresses: &[&str], dns: u16, more: &str) -> Option<Self> {
+        Self::start_under(addresses, dns, more, &[])
+    }
+
+    /// Start with a clock that is off by this much, as libfaketime reads it.
+    pub fn start_off_by(offset: &str) -> Self {
+        let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+        let env = [("LD_PRELOAD", library), ("FAKETIME", offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        for _ in 0..5 {
+            if let Some(pdns) = Self::start_under(&ADDRESSES, free_port(&ADDRESSES), "", &env) {
+                return pdns;
+            }
+        }
+        panic!("pdns_server does not start");
+    }
+
+    fn start_under(addresses: &[&str], dns: u16, more: &str, env: &[(&str, &str)]) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().display();
         let api = free_port(&ADDRESSES);
@@ -88,6 +104,7 @@ impl Pdns {
         std::fs::write(dir.path().join("pdns.conf"), conf).unwrap();
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "/usr/sbin/pdns_server", &format!("--config-dir={path}")])
+            .envs(env.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -134,7 +151,8 @@ impl Pdns {
     pub fn create(&self, zone: &str, dnssec: bool, nsec3: bool, rrsets: &[RRset]) {
         let mut body = json!({
             "name": format!("{zone}."), "kind": "Native", "dnssec": dnssec, "soa_edit_api": "DEFAULT",
-            "api_rectify": false, "nameservers": [], "rrsets": rrsets.iter().map(plain).collect::<Vec<_>>(),
+            // Without it every NSEC denies the whole zone; NSEC3 in narrow mode is computed from names alone.
+            "api_rectify": dnssec && !nsec3, "nameservers": [], "rrsets": rrsets.iter().map(plain).collect::<Vec<_>>(),
         });
         if nsec3 {
             body["nsec3param"] = json!("1 0 0 -");
