@@ -95,6 +95,44 @@ impl Report {
         all.filter(|(_, s)| matches!(s.outcome, Outcome::ServFail(_))).collect()
     }
 
+    /// Every answer that a validator found wrong: SERVFAIL for a reason of DNSSEC (RFC 8914 4.6 to 4.13).
+    #[must_use]
+    pub fn bogus(&self) -> Vec<(&str, &Seen)> {
+        let reasons: Vec<String> = (5..=12).map(|code| format!("error {code} ")).collect();
+        let of_dnssec = |outcome: &Outcome| match outcome {
+            Outcome::ServFail(why) => reasons.iter().any(|reason| why.starts_with(reason)),
+            _ => false,
+        };
+        self.servfails().into_iter().filter(|(_, seen)| of_dnssec(&seen.outcome)).collect()
+    }
+
+    /// How many questions had no answer in time, or a SERVFAIL because the resolver had none: on a machine that has too
+    /// much to do.
+    #[must_use]
+    pub fn unanswered(&self) -> u32 {
+        let all = self.histories.iter().flat_map(|history| &history.seen);
+        let none = |seen: &&Seen| matches!(seen.outcome, Outcome::Silence(_) | Outcome::ServFail(_));
+        all.filter(none).map(|seen| seen.times).sum()
+    }
+
+    /// Panic unless every answer was authentic from the first one on, and none was bogus or gone. Questions without any
+    /// answer are left to [`Report::unanswered`].
+    ///
+    /// # Panics
+    /// With the whole report.
+    pub fn must_never_be_bogus(&self) {
+        assert!(self.bogus().is_empty(), "bogus:\n{self}");
+        for history in &self.histories {
+            let answers = history.seen.iter().skip_while(|seen| !seen.outcome.authentic());
+            let wrong = answers.clone().find(|seen| match seen.outcome {
+                Outcome::Answer { authentic, .. } => !authentic,
+                Outcome::NoData | Outcome::NxDomain | Outcome::Other(_) => true,
+                Outcome::Silence(_) | Outcome::ServFail(_) => false,
+            });
+            assert!(wrong.is_none() && answers.count() > 0, "{}: {wrong:?}", history.question);
+        }
+    }
+
     /// Questions asked and answered.
     #[must_use]
     pub fn asked(&self) -> u32 {
@@ -264,6 +302,22 @@ mod tests {
             let report = history(&[answer(), bad, answer()]);
             assert_eq!(report.broken().len(), 1, "{report}");
         }
+    }
+
+    #[test]
+    fn bogus_is_told_from_no_answer() {
+        let of = |why: &str| history(&[answer(), Outcome::ServFail(why.to_owned()), answer()]);
+        assert_eq!(of("error 9 no DNSKEY").bogus().len(), 1);
+        let busy = of("error 22 no reachable authority");
+        assert_eq!((busy.bogus().len(), busy.unanswered()), (0, 1));
+        busy.must_never_be_bogus();
+    }
+
+    #[test]
+    #[should_panic(expected = "acme.com MX")]
+    fn an_answer_that_is_no_longer_authentic_is_noticed() {
+        let plain = Outcome::Answer { records: BTreeSet::from(["x".to_owned()]), authentic: false };
+        history(&[answer(), plain]).must_never_be_bogus();
     }
 
     #[test]

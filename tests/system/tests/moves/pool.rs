@@ -191,7 +191,7 @@ async fn a_year_by_a_stepped_clock_is_never_bogus() {
     let questions: Vec<String> =
         names.iter().flat_map(|n| [format!("console.{n} A"), format!("x.{n} A")]).collect();
     let asked: Vec<&str> = questions.iter().map(String::as_str).collect();
-    let watcher = moving.lab.watcher(&asked, Duration::from_millis(if full() { 1_500 } else { 400 }));
+    let watcher = moving.lab.watcher(&asked, Duration::from_millis(if full() { 4_000 } else { 400 }));
     watcher.rounds(1).await;
     let end = Instant::now() + Duration::from_secs(if full() { 3_000 } else { 300 });
     let mut zones = names.clone();
@@ -234,6 +234,11 @@ async fn a_year_by_a_stepped_clock_is_never_bogus() {
         "nobody rolls a pool's KSK by itself: {ends:?}"
     );
     let report = watcher.stop();
-    report.must_be_unbroken();
-    moving.say(&format!("a year of {} zones: {} answers, not one SERVFAIL", names.len(), report.asked()));
+    report.must_never_be_bogus();
+    let (asked, unanswered) = (report.asked(), report.unanswered());
+    moving.say(&format!(
+        "a year of {} zones: {asked} questions, none bogus, {unanswered} unanswered",
+        names.len()
+    ));
+    assert!(unanswered * 20 < asked, "the machine is too busy to tell: {report}");
 }
