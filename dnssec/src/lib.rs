@@ -6,6 +6,7 @@ mod answer;
 mod chain;
 mod denial;
 mod ds;
+pub mod dsync;
 mod name;
 mod nsec3;
 pub mod roll;

@@ -246,6 +246,11 @@ impl<'a> Descent<'a> {
         }
     }
 
+    /// The time by which signatures are judged, in seconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
+    }
+
     pub(crate) fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,6 @@
 //! Walking the delegation tree: the `DelegationWalk` port on real sockets.
 
+mod announce;
 pub(crate) mod descend;
 pub(crate) mod link;
 pub(crate) mod reply;

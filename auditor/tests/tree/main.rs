@@ -2,6 +2,7 @@
 //! root's anchor.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that cannot go on has failed
 
+mod announce;
 mod audit;
 mod evil;
 #[path = "../support/mod.rs"]

@@ -94,7 +94,9 @@ pub fn due(
     let other = |key: &&Held| key.dnskey.algorithm() != policy.algorithm;
     if entries.iter().chain(&zone_keys).any(other) {
         let to = policy.algorithm;
-        return (!by_hand).then(|| (RollKind::Algorithm, format!("the policy asks for algorithm {to}")));
+        // One that scans cannot follow, whoever would ask it to.
+        return (!by_hand && !parent.scans_only)
+            .then(|| (RollKind::Algorithm, format!("the policy asks for algorithm {to}")));
     }
     match policy.layout {
         Layout::Split if zone_keys.is_empty() && !entries.is_empty() => {

@@ -59,3 +59,13 @@ fn the_page_equals_the_tables() {
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(there == text, "docs/generated/rolls.md differs from the tables; run `make docs`");
 }
+
+#[test]
+fn every_roll_has_a_runbook() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks/rolls.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let there: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`')).collect();
+    let kinds: Vec<&str> = RollKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(there, kinds);
+}

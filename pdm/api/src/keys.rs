@@ -1,6 +1,6 @@
 //! DNSSEC keys, rolls and policies as they are asked for and shown. No private key exists on this side of PowerDNS.
 
-use pdm_model::keys::{Asked, Hold, KeyPolicy, Rolled};
+use pdm_model::keys::{Announced, Asked, Hold, KeyPolicy, Rolled};
 use pdm_model::pool_keys::PoolDs;
 use pdm_model::{Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,10 @@ pub struct KeysView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub last: Option<Rolled>,
+    /// What the parent was told of CDS (RFC 9859), and what came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub announced: Option<Announced>,
 }
 
 /// `GET /v1/dnssec/inventory`.

@@ -93,6 +93,7 @@ impl Daemon {
             parent: Arc::new(GuardedParent { inner: parent, ground: ground.clone() }),
             probe: probe(config, &servers),
             walk: walker.clone(),
+            announcer: walker.clone(),
             gather: walker,
             registrars: registrars(config, points.as_ref())?,
             auditor,

@@ -12,7 +12,7 @@ use pdm_ports::parent::ZoneLease;
 use pdm_ports::registrar::Registrar;
 use pdm_ports::store::Freeze;
 use pdm_ports::walk::DelegationWalk;
-use pdm_ports::{Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBackend, ZoneGather};
+use pdm_ports::{Announcer, Class, DnsProbe, Fault, LuaServer, ParentSide, Store, ZoneBackend, ZoneGather};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub struct Parts {
     pub probe: Arc<dyn DnsProbe>,
     /// Walks the real delegation tree.
     pub walk: Arc<dyn DelegationWalk>,
+    /// Tells parents that CDS changed.
+    pub announcer: Arc<dyn Announcer>,
     /// Reads zones from the servers that carry them today.
     pub gather: Arc<dyn ZoneGather>,
     /// Registrars and DNS hosts by id.

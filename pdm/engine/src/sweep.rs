@@ -11,7 +11,7 @@ use futures_util::stream;
 use pdm_model::canonical::Change;
 use pdm_model::{
     Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, Observed, Operation, OperationKind,
-    Parent, Phase, Status, StepState, Timestamp, ZoneName, set_condition,
+    Parent, Phase, Status, StepState, Timestamp, Who, ZoneName, set_condition,
 };
 use pdm_ports::store::{Facts, Filter, NewOperation, Wanted, Write};
 use pdm_ports::zone::ZoneSummary;
@@ -24,6 +24,8 @@ use crate::engine::Engine;
 use crate::keys::sweep::KeyFigures;
 use crate::steps::await_chain::describe;
 
+/// Another DS at the parent than the keys call for.
+const DS_CHANGED: &str = "ds-changed";
 /// Rows read at once.
 const PAGE: u32 = 200;
 /// Looks at the DNS in flight at once.
@@ -47,7 +49,8 @@ struct Seen {
 struct Drift {
     reason: &'static str,
     detail: String,
-    /// Whether PDM may write it again. What somebody changed at a parent that is not ours is theirs to change.
+    /// Whether PDM may write it again. Who led a name elsewhere, at a parent that is not ours, meant it; a DS that is not
+    /// that of the keys is no use to anybody while the name leads here.
     ours: bool,
 }
 
@@ -295,7 +298,6 @@ impl Engine {
         parent: &Delegation,
     ) -> Result<Option<Drift>, Fault> {
         let found = |reason, detail: String| Ok(Some(Drift { reason, detail, ours: true }));
-        let at_parent = |reason, detail, ours: bool| Ok(Some(Drift { reason, detail, ours }));
         let ours = allocation.mode.parent() == Parent::Ours;
         let name = allocation.fqdn.clone();
         let Some(zone) = seen.zones.get(name.as_str()) else {
@@ -315,13 +317,14 @@ impl Engine {
         let ds: std::collections::BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
         if parent.ns != wanted {
             let detail = format!("the parent holds {:?} as NS", parent.ns);
-            return at_parent("delegation-changed", detail, ours);
+            return Ok(Some(Drift { reason: "delegation-changed", detail, ours }));
         }
-        // Under a foreign parent a roll waits for whoever edits it, and watches what comes.
-        let rolls = !ours && allocation.observed.keys.roll.is_some();
-        if parent.ds != ds && !rolls {
+        let other_ds = (parent.ds != ds).then(|| {
             let detail = format!("the parent holds {:?} as DS, the zone's keys call for {ds:?}", parent.ds);
-            return at_parent("ds-changed", detail, ours);
+            Drift { reason: DS_CHANGED, detail, ours: true }
+        });
+        if ours && other_ds.is_some() {
+            return Ok(other_ds);
         }
         if allocation.observed.serial != Some(zone.serial) || seen.has_its_turn(&name) {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {
@@ -333,7 +336,11 @@ impl Engine {
             }
             allocation.observed.serial = Some(full.serial);
         }
-        self.key_drift(allocation).await
+        let keys = self.key_drift(allocation).await?;
+        // Under a foreign parent a roll waits for whoever edits it, and watches what comes. Otherwise the DS comes last: a
+        // person may take months to put it back, and what else drifts meanwhile is not to wait for that.
+        let rolls = allocation.observed.keys.roll.is_some();
+        Ok(keys.or(other_ds.filter(|_| !rolls)))
     }
 
     /// Keys do not move a serial: the DNSKEY RRset is asked for at one server. What it answers may be old; what PowerDNS
@@ -379,8 +386,9 @@ impl Engine {
         Ok(None)
     }
 
-    /// A roll that rests gives way to a repair, and goes on afterwards: it may rest for months. Only for drift that an
-    /// earlier sweep saw too, because what a roll wrote meanwhile looks like drift once.
+    /// A roll that rests gives way to a repair, and goes on afterwards: it may rest for months. So does a repair that waits
+    /// for an owner to put a DS back, if something else has drifted. Only for drift that an earlier sweep saw too, because
+    /// what a roll wrote meanwhile looks like drift once.
     async fn repair(
         self: &Arc<Self>,
         allocation: &Allocation,
@@ -391,11 +399,13 @@ impl Engine {
         let opened = operation.id.clone();
         let (id, generation) = (allocation.id.clone(), allocation.generation);
         let detail = format!("{}: {}", drift.reason, drift.detail);
+        let of_ds = drift.reason == DS_CHANGED;
         let decision = Arc::new(move |facts: &Facts| {
             let mut write = Write::default();
             let Some(live) = &facts.live else { return Ok(write) };
             // Somebody else is at it, or what should be has changed meanwhile.
-            if facts.open.as_ref().is_some_and(|open| !(known && rests(open)))
+            let gives_way = |open: &Operation| rests(open) || !of_ds && awaits_owner(open);
+            if facts.open.as_ref().is_some_and(|open| !(known && gives_way(open)))
                 || live.id != id
                 || live.generation != generation
                 || live.phase != Phase::Active
@@ -432,6 +442,14 @@ fn left_out(fault: Fault, first: &mut Option<Fault>) {
     if fault.class != Class::Unsupported {
         first.get_or_insert(fault);
     }
+}
+
+/// A repair that goes on when the owner of the name has acted at a parent that is not ours.
+pub(crate) fn awaits_owner(operation: &Operation) -> bool {
+    let step = operation.current().and_then(|at| operation.steps.get(at));
+    let wait =
+        step.filter(|step| step.state == StepState::Waiting).and_then(|step| step.wait_reason.as_ref());
+    operation.kind == OperationKind::Repair && wait.is_some_and(|wait| wait.who == Who::Caller)
 }
 
 /// A roll that waits.

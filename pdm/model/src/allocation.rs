@@ -79,6 +79,8 @@ pub enum ConditionKind {
     FailoverIdle,
     /// The owner's proof of a brought domain can be repeated. Only once somebody asked for it again.
     OwnershipProved,
+    /// The parent was told of the zone's CDS, and took it. Only of a zone that publishes them under a parent not ours.
+    ParentTold,
     /// Somebody must act.
     AwaitingHuman,
     /// An operation is open and moves.

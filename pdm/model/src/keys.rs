@@ -1,6 +1,7 @@
 //! The words of DNSSEC keys: the policy of a zone, and a roll with what is remembered of it. What a roll does next is
 //! decided in `pdm-dnssec`; this is what the store keeps.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,9 @@ pub struct KeyPolicy {
     pub denial: Denial,
     /// Publish CDS and CDNSKEY while a DS is due or stands, for parents that scan (RFC 7344).
     pub cds: bool,
+    /// The parent takes its DS from CDS and from nobody: it is waited for, and nobody is asked to enter one. Only of a
+    /// parent that is not ours; implies `cds`.
+    pub scanned: bool,
     /// Change DS before the DNSKEY when a KSK rolls, for parents that hold two DS and keep answers small.
     pub double_ds: bool,
 }
@@ -88,6 +92,7 @@ impl Default for KeyPolicy {
             digest: Digest::Sha256,
             denial: Denial::Nsec,
             cds: false,
+            scanned: false,
             double_ds: false,
         }
     }
@@ -312,6 +317,50 @@ pub struct Asked {
     pub at: Timestamp,
 }
 
+/// What came back to a NOTIFY(CDS) (RFC 9859).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heard {
+    /// Somebody took it: NOERROR.
+    Taken,
+    /// Somebody refused it, with this response code.
+    Refused(u8),
+    /// Nobody answered.
+    Silent,
+    /// The parent names nobody who wants to be told.
+    NotInvited,
+}
+
+impl Heard {
+    /// The word in figures and conditions.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused(_) => "refused",
+            Self::Silent => "silent",
+            Self::NotInvited => "not-invited",
+        }
+    }
+}
+
+/// What a parent was told of the child's CDS, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Announced {
+    /// What CDS said then.
+    pub what: BTreeSet<String>,
+    /// When that was told first.
+    pub since: Timestamp,
+    /// When it was told last.
+    pub at: Timestamp,
+    /// So often.
+    pub tries: u32,
+    /// What came back; none when nobody lived to hear it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Heard>,
+}
+
 /// What people want of a zone's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -352,6 +401,9 @@ pub struct KeyState {
     /// When the first signature expires that a server was seen to answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signatures_until: Option<Timestamp>,
+    /// What the parent was told of CDS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced: Option<Announced>,
 }
 
 impl KeyState {

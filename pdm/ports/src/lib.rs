@@ -1,5 +1,6 @@
 //! The ports of pool-domain-manager: traits only, no technology. The engine runs whole on any implementation.
 
+pub mod announce;
 pub mod audit;
 pub mod audit_chain;
 pub mod audit_store;
@@ -16,6 +17,7 @@ pub mod trace;
 pub mod walk;
 pub mod zone;
 
+pub use announce::{Announcement, Announcer};
 pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
 pub use gather::ZoneGather;

@@ -18,7 +18,7 @@
 //! nameserver  one server and what can happen to it      registry    who is delegated where, and how late it shows
 //! resolver    unbound                                   question    one question to one server
 //! watch       ask all the time, tell every change       customer    a domain with mail, as people have it
-//! lab         all of it, put together
+//! scanner     a registry that reads CDS                 lab         all of it, put together
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a lab that cannot go on ends the test
 
@@ -30,6 +30,7 @@ pub mod operator;
 pub mod question;
 pub mod registry;
 pub mod resolver;
+pub mod scanner;
 pub mod watch;
 
 pub use customer::{ACME, acme};
@@ -39,4 +40,5 @@ pub use operator::{Operator, Records};
 pub use question::{Outcome, ask};
 pub use registry::{Registry, Tsig};
 pub use resolver::Resolver;
+pub use scanner::Scanner;
 pub use watch::{Report, Watcher, watch};

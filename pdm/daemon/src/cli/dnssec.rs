@@ -135,6 +135,7 @@ fn show(client: &Client, body: &Value) {
         ("DS at the parent", text(body, "/parentDs")),
         ("which is", text(body, "/atParent/standing")),
         ("because", text(body, "/atParent/detail")),
+        ("told the parent", text(body, "/announced/heard")),
         ("signatures until", text(body, "/signaturesUntil")),
     ]);
     let keys = body.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -320,6 +320,7 @@ keys! {
         "digest" Choice(&["sha-256", "sha-384"]), may, "\"sha-256\"", "", "of DS records";
         "denial" Choice(&["nsec", "nsec3"]), may, "\"nsec\"", "", "how names are denied; NSEC3 has no salt and no iterations";
         "cds" Flag, may, "false", "", "publish CDS and CDNSKEY while a DS is due or stands";
+        "scanned" Flag, may, "false", "", "of brought domains: the parent takes its DS from CDS and from nobody, so that nobody is asked to enter one";
         "double_ds" Flag, may, "false", "", "roll a KSK by two DS instead of two signatures";
     }
     "registrars" {

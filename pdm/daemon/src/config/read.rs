@@ -411,7 +411,8 @@ fn keys(mut r: Reader<'_>) -> Option<KeyPolicy> {
         (r.get("ksk_lifetime", value::time), r.get("zsk_lifetime", value::time));
     let digest = r.get("digest", value::choice(&["sha-256", "sha-384"]));
     let denial = r.get("denial", value::choice(&["nsec", "nsec3"]));
-    let (cds, double_ds) = (r.get("cds", value::flag), r.get("double_ds", value::flag));
+    let (cds, scanned) = (r.get("cds", value::flag), r.get("scanned", value::flag));
+    let double_ds = r.get("double_ds", value::flag);
     Some(KeyPolicy {
         layout: if layout? == "csk" { Layout::Csk } else { Layout::Split },
         algorithm: algorithm?,
@@ -420,6 +421,7 @@ fn keys(mut r: Reader<'_>) -> Option<KeyPolicy> {
         digest: if digest? == "sha-384" { Digest::Sha384 } else { Digest::Sha256 },
         denial: if denial? == "nsec3" { Denial::Nsec3 } else { Denial::Nsec },
         cds: cds?,
+        scanned: scanned?,
         double_ds: double_ds?,
     })
 }

@@ -34,7 +34,16 @@ impl Editor for Api {
     ) -> Result<Ability, Fault> {
         let registrar = engine.registrar(&choice(allocation)?.id)?;
         let can = registrar.capability().mode(place(allocation).mode()).map_err(cannot)?;
-        Ok(ability(can, choice(allocation)?, state))
+        let able = ability(can, choice(allocation)?, state);
+        let scanned = engine.key_policy(allocation)?.scanned;
+        Ok(Ability { no_ds: able.no_ds.filter(|_| !scanned), ..able })
+    }
+
+    fn scans(&self, engine: &Engine, allocation: &Allocation) -> bool {
+        let Ok(choice) = choice(allocation) else { return false };
+        let Ok(registrar) = engine.registrar(&choice.id) else { return false };
+        let can = registrar.capability().mode(place(allocation).mode());
+        can.is_ok_and(|can| can.ds == DsForm::CdsScanned) && !choice.accepted.contains(DS_BY_HAND)
     }
 
     fn key_parent(&self, engine: &Engine, allocation: &Allocation) -> Parent {

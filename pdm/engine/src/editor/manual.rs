@@ -23,6 +23,11 @@ impl Editor for Manual {
         Ok(Ability::default())
     }
 
+    fn scans(&self, _: &Engine, _: &Allocation) -> bool {
+        // Nobody knows; the policy says so.
+        false
+    }
+
     fn key_parent(&self, _: &Engine, _: &Allocation) -> Parent {
         Parent { ds_max: usize::MAX, scans_only: false, by_hand: true }
     }

@@ -37,6 +37,8 @@ pub(crate) trait Editor: Send + Sync {
         allocation: &Allocation,
         state: Option<&CurrentState>,
     ) -> Result<Ability, Fault>;
+    /// Whether the parent takes its DS from CDS and from nobody.
+    fn scans(&self, engine: &Engine, allocation: &Allocation) -> bool;
     /// What it can do for a roll of keys.
     fn key_parent(&self, engine: &Engine, allocation: &Allocation) -> Parent;
     /// What it holds, where it can be asked.

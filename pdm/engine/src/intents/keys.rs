@@ -13,6 +13,7 @@ use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
 use super::{Accepted, IntentError};
 use crate::caller::{Caller, Right};
 use crate::engine::Engine;
+use crate::sweep::awaits_owner;
 
 /// Characters of a reason that are kept.
 const MAX_REASON: usize = 500;
@@ -145,12 +146,12 @@ impl Engine {
             live.keys.asked = Some(Asked { kind, by: actor.clone(), reason: reason.clone(), at: facts.now });
             let detail = format!("{}: {reason}", kind.as_str());
             let audit = vec![AuditEntry::new(&actor, "roll", &live.fqdn, detail)];
-            // What is open goes on first: whoever drives a roll looks at what was asked for, and the sweep does.
-            let operation = facts
-                .open
-                .is_none()
+            // What is open goes on first: whoever drives a roll looks at what was asked for, and the sweep does. But not
+            // a repair that waits for an owner to put a DS back: who wants none any more asks for a roll.
+            let supersede = facts.open.as_ref().is_some_and(awaits_owner);
+            let operation = (supersede || facts.open.is_none())
                 .then(|| NewOperation { generation: live.generation, ..operation.clone() });
-            Ok(Write { allocations: vec![live], operation, audit, ..Write::default() })
+            Ok(Write { allocations: vec![live], operation, supersede, audit, ..Write::default() })
         });
         let accepted = self.carry_out(&name, Wanted::default(), decision, birth).await?;
         Ok(Rolling::Name(Box::new(accepted)))

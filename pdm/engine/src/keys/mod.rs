@@ -3,6 +3,7 @@
 //! The DS set that a parent is to hold is decided by [`Engine::wanted_ds`] and nowhere else: by the stage of the roll
 //! that is under way, or else by the entry points that are published and sign.
 
+mod announce;
 mod change;
 pub mod inventory;
 pub(crate) mod look;
@@ -21,6 +22,7 @@ use pdm_ports::{CdsTold, Fault, ZoneKey};
 
 use crate::engine::Engine;
 
+pub(crate) use announce::{announce, is_due as announce_is_due, keep as keep_heard, tell_parent};
 pub(crate) use change::{Begun, begin, change_of, finish};
 pub(crate) use look::{look, signatures_until};
 pub(crate) use scanned::tell;
@@ -95,10 +97,16 @@ pub(crate) fn acquaint(state: &mut KeyState, keys: &[ZoneKey], made: bool, now: 
 impl Engine {
     /// The policy of a Sovereign's keys: its own, or its pool's.
     pub(crate) fn key_policy(&self, allocation: &Allocation) -> Result<KeyPolicy, Fault> {
-        match &allocation.keys.policy {
-            Some(policy) => Ok(policy.clone()),
-            None => Ok(self.pool_of(allocation)?.keys.clone()),
-        }
+        let mut policy = match &allocation.keys.policy {
+            Some(policy) => policy.clone(),
+            None => self.pool_of(allocation)?.keys.clone(),
+        };
+        policy.scanned = self
+            .editors
+            .get(&allocation.mode)
+            .is_some_and(|editor| policy.scanned || editor.scans(self, allocation));
+        policy.cds |= policy.scanned;
+        Ok(policy)
     }
 
     /// What holds for a Sovereign's zone besides its roll.
@@ -117,7 +125,9 @@ impl Engine {
     /// What a roll can do at a Sovereign's parent: our own pool takes whatever PDM writes, a foreign one what its editor
     /// can.
     pub(crate) fn key_parent(&self, allocation: &Allocation) -> Parent {
+        let scanned = self.key_policy(allocation).is_ok_and(|policy| policy.scanned);
         match self.editors.get(&allocation.mode) {
+            Some(_) if scanned => Parent { ds_max: usize::MAX, scans_only: true, by_hand: false },
             Some(editor) => editor.key_parent(self, allocation),
             None => Parent { ds_max: usize::MAX, scans_only: false, by_hand: false },
         }

@@ -46,6 +46,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
             Next::Do(Action::ParentDs(ds)) if work.allocation.mode.parent() == Parent::Foreign => {
                 work.hold().await?;
                 work.allocation.observed.ds = ds.iter().cloned().collect();
+                keys::announce(work, &signing).await?;
                 match foreign::ds::replace(work, &ds).await? {
                     Outcome::Wait { reason, detail, who, .. } => {
                         return Ok(rest(work, &reason, detail, None, who));
@@ -60,6 +61,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
             Next::Wait(RollWait { reason, detail, until, who }) => {
                 // Whoever had something to enter has done so.
                 foreign::forget_instruction(work);
+                keys::announce(work, &signing).await?;
                 return Ok(rest(work, reason, detail, until, who));
             }
             Next::Finished => {

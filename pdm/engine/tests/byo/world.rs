@@ -16,7 +16,7 @@ use pdm_engine::vault::{SealKey, Vault};
 use pdm_engine::{Engine, Parts};
 use pdm_model::audit::Report;
 use pdm_model::canonical::Change as ZoneChange;
-use pdm_model::keys::Denial;
+use pdm_model::keys::{Denial, Heard};
 use pdm_model::{
     Delegation, DsRecord, Mode, NotProved, Operation, OperationState, Phase, Pool, Proof, RRset, RecordType,
     Target, Timestamp, Ttl, Ttls, ZoneName,
@@ -32,7 +32,10 @@ use pdm_ports::zone::{
     CdsTold, Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec,
     ZoneSummary,
 };
-use pdm_ports::{Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend, ZoneGather};
+use pdm_ports::{
+    Announcement, Announcer, Class, DelegationChange, DnsProbe, Fault, ParentSide, Store, ZoneBackend,
+    ZoneGather,
+};
 use pdm_store::SqlStore;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -92,6 +95,8 @@ pub struct Held {
     pub lose_reply: bool,
     /// The registry takes changes of DS and publishes none.
     pub ds_sticks: bool,
+    /// What whoever the parent invites to be told says; none when it invites nobody.
+    pub heard: Option<Heard>,
     /// Until when a cache may hold the DS of the servers before.
     foreign_until: Option<Instant>,
     /// Times at which NS led here, or a person was told to let it, under that DS.
@@ -253,6 +258,19 @@ impl DelegationWalk for Net {
 }
 
 #[async_trait]
+impl Announcer for Net {
+    async fn announce_cds(&self, _: &ZoneName) -> Result<Announcement, Fault> {
+        Ok(self.with(|held| match held.heard.clone() {
+            None => Announcement::NotInvited,
+            Some(heard) => {
+                held.story.push("notify".to_owned());
+                Announcement::Sent(vec![("dsync.example:53".to_owned(), heard)])
+            }
+        }))
+    }
+}
+
+#[async_trait]
 impl ZoneGather for Net {
     async fn gather(
         &self,
@@ -364,6 +382,7 @@ impl World {
             parent: part.clone(),
             probe: part.clone(),
             walk: part.clone(),
+            announcer: part.clone(),
             gather: part.clone(),
             registrars,
             auditor: part,

@@ -24,6 +24,7 @@ use pdm_engine::vault::Vault;
 use pdm_engine::{Engine, Parts};
 use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, Timestamp, ZoneName};
+use pdm_ports::announce::{Announcement, Announcer};
 use pdm_ports::parent::DelegationChange;
 use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
@@ -138,6 +139,13 @@ impl ZoneGather for Nothing {
 }
 
 #[async_trait]
+impl Announcer for Nothing {
+    async fn announce_cds(&self, _: &ZoneName) -> Result<Announcement, Fault> {
+        Ok(Announcement::NotInvited)
+    }
+}
+
+#[async_trait]
 impl DelegationWalk for Nothing {
     async fn parent(&self, _: &ZoneName) -> Result<ParentView, Fault> {
         down()
@@ -205,6 +213,7 @@ pub fn app(store: Arc<MemoryStore>, limits: Limits) -> App {
         parent: nothing.clone(),
         probe: nothing.clone(),
         walk: nothing.clone(),
+        announcer: nothing.clone(),
         gather: nothing,
         registrars: BTreeMap::new(),
         lease: Arc::new(pdm_ports::parent::OneProcess),

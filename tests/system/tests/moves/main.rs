@@ -9,4 +9,5 @@ mod in_a_browser;
 mod pool;
 mod registrars;
 mod rolls;
+mod scanned;
 mod scene;

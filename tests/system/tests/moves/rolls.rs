@@ -26,7 +26,7 @@ impl Move {
     }
 
     /// Obey until the last roll that ended is of this kind.
-    async fn until_rolled(&mut self, kind: &str, kill: bool) {
+    pub async fn until_rolled(&mut self, kind: &str, kill: bool) {
         let end = Instant::now() + PATIENCE;
         let mut stages = Vec::new();
         loop {

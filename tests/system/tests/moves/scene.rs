@@ -287,7 +287,7 @@ fn config(lab: &Lab, listen: &str) -> String {
     let roots = lab.root_hints().iter().map(|(_, at)| format!("\"{at}\"")).collect::<Vec<_>>().join(", ");
     let _ = write!(
         text,
-        "\n[dns]\nnameservers = [{names}]\nhostmaster = \"hostmaster.openova.io\"\nprobe_allow = [\"127.0.0.0/8\"]\n\
+        "\n[dns]\nnameservers = [{names}]\nhostmaster = \"hostmaster.openova.io\"\nsignal_zones = [\"openova.io\"]\nprobe_allow = [\"127.0.0.0/8\"]\n\
          root_hints = [{roots}]\ntrust_anchor = \"file:root.key\"\nnameserver_addresses = {{ {} }}\n",
         places.join(", ")
     );

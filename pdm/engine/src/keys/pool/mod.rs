@@ -95,8 +95,14 @@ fn policy(pool: &Pool, keys: &PoolKeys, held: &[Held]) -> KeyPolicy {
     }
     let split = held.iter().any(|key| !key.dnskey.is_entry_point());
     let algorithm = held.iter().find(|key| key.dnskey.is_entry_point()).map(|key| key.dnskey.algorithm());
+    let layout = match (held.is_empty(), split) {
+        // Nobody has looked yet.
+        (true, _) => pool.keys.layout,
+        (false, true) => Layout::Split,
+        (false, false) => Layout::Csk,
+    };
     KeyPolicy {
-        layout: if split { Layout::Split } else { Layout::Csk },
+        layout,
         algorithm: algorithm.unwrap_or(pool.keys.algorithm),
         ksk_lifetime: 0,
         cds: false,

@@ -72,6 +72,7 @@ impl Turn {
             self.keys.ds = self.wanted(&policy, &held);
             match next {
                 Next::Do(Action::ParentDs(ds)) => {
+                    self.announce(&signing, &policy).await?;
                     let detail = to_enter(&self.name(), &ds, &view);
                     self.rest("pool-ds", detail, None, Who::Operator);
                     return Ok(());
@@ -81,6 +82,7 @@ impl Turn {
                     self.carry_out(action, &policy).await?;
                 }
                 Next::Wait(RollWait { reason, detail, until, who }) => {
+                    self.announce(&signing, &policy).await?;
                     self.rest(reason, detail, until, who);
                     return Ok(());
                 }
@@ -89,6 +91,18 @@ impl Turn {
             }
         }
         self.rest("roll-goes-on", "more is to be written".to_owned(), Some(self.now()), Who::Nobody);
+        Ok(())
+    }
+
+    /// Tell the registry that CDS changed, if that is due.
+    async fn announce(&mut self, signing: &Signing, policy: &KeyPolicy) -> Result<(), Fault> {
+        let now = self.now();
+        if !policy.cds || !keys::announce_is_due(&mut self.keys.state, &self.pool, signing, policy, now) {
+            return Ok(());
+        }
+        self.keep().await?;
+        let (heard, _) = keys::tell_parent(&self.engine, &self.pool).await;
+        keys::keep_heard(&mut self.keys.state, heard);
         Ok(())
     }
 

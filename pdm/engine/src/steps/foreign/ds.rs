@@ -29,8 +29,9 @@ pub(in crate::steps) async fn withdraw_foreign(work: &mut Work) -> Result<Outcom
 
 /// Every DS that the destination of a release does not match goes out.
 pub(in crate::steps) async fn withdraw_all(work: &mut Work) -> Result<Outcome, Fault> {
-    // Whoever scans would put back what is taken out here.
-    crate::keys::tell(work, Cds::Off).await?;
+    // Whoever scans would put back what is taken out here; who does nothing else is told to take it out.
+    let scanned = work.engine.key_policy(&work.allocation)?.scanned;
+    crate::keys::tell(work, if scanned { Cds::Delete } else { Cds::Off }).await?;
     crate::keys::signal(work, false).await?;
     let to = before(work).await?.to;
     let seen = look(work, &to).await?;
@@ -78,6 +79,35 @@ async fn withdraw(
     let wanted = Change { ds: Some((BTreeSet::new(), Ttl::new(0))), ..change(work) };
     let clear = seen.parents.iter().filter(|p| p.ds.as_ref().is_some_and(|(set, _)| set.is_empty())).count();
     edit(work, step, wanted, format!("{clear} of {all} parent servers answer without it.")).await
+}
+
+/// Whether the parent reads in our zone what this step wants of its DS. What the servers before have to say about theirs
+/// is not for us to publish.
+pub(super) fn is_scanned(work: &Work, step: StepKind) -> Result<bool, Fault> {
+    let ours =
+        matches!(step, StepKind::EnsureDelegationDs | StepKind::WithdrawDelegationDs | StepKind::RollKeys);
+    Ok(ours && work.engine.key_policy(&work.allocation)?.scanned)
+}
+
+/// The zone says it, and the parent is told that it does; nobody else has to act.
+pub(super) async fn by_scan(
+    work: &mut Work,
+    step: StepKind,
+    change: &Change,
+    progress: String,
+) -> Result<Outcome, Fault> {
+    forget_instruction(work);
+    let set_of = |entries: &BTreeSet<super::DsEntry>| entries.iter().map(|entry| entry.ds.clone()).collect();
+    let wanted: Option<BTreeSet<DsRecord>> = change.ds.as_ref().map(|(entries, _)| set_of(entries));
+    if super::state(work).memory.wrote_ds != wanted {
+        super::note_write(work, change);
+    }
+    let name = work.allocation.fqdn.clone();
+    if let Some(signing) = work.engine.parts.zones.read_signing(&name).await? {
+        crate::keys::announce(work, &signing).await?;
+    }
+    let detail = format!("the parent of {name} reads CDS, and changes the DS once it has. {progress}");
+    Ok(super::wait(work, step, "ds-scanned", detail, Who::Nobody))
 }
 
 /// No cache holds the DS of the servers before.
@@ -134,6 +164,9 @@ pub(in crate::steps) async fn ensure(work: &mut Work) -> Result<Outcome, Fault> 
         let none = seen.parents.iter().all(|p| p.ds.as_ref().is_some_and(|(set, _)| set.is_empty()));
         crate::keys::signal(work, none).await?;
     }
+    if let Some(signing) = work.engine.parts.zones.read_signing(&work.allocation.fqdn.clone()).await? {
+        crate::keys::announce(work, &signing).await?;
+    }
     let ttl = work.engine.pool_of(&work.allocation)?.ttls.parent_ds;
     let wanted = Change { ds: Some((ds_entries(work, &to.ds).await?, ttl)), ..change(work) };
     edit(work, step, wanted, format!("{with} of {all} parent servers answer with it.")).await
@@ -173,7 +206,8 @@ pub(in crate::steps) async fn replace(
     }
     let progress = format!("{with} of {all} parent servers answer so.");
     let (looks, _) = super::patience(work, step);
-    if under_way(work, wanted) && looks % super::DOUBT != super::DOUBT - 1 {
+    let scanned = is_scanned(work, step)?;
+    if !scanned && under_way(work, wanted) && looks % super::DOUBT != super::DOUBT - 1 {
         return Ok(super::wait(work, step, "ds-not-visible", progress, Who::Nobody));
     }
     let ttl = work.engine.pool_of(&work.allocation)?.ttls.parent_ds;

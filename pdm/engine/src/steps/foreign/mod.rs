@@ -217,6 +217,9 @@ fn change(work: &Work) -> Change {
 
 /// Have the parent edited: by hand with `progress` shown, or by the API. Done means asked for; the step behind it looks.
 async fn edit(work: &mut Work, step: StepKind, change: Change, progress: String) -> Result<Outcome, Fault> {
+    if change.ns.is_none() && ds::is_scanned(work, step)? {
+        return ds::by_scan(work, step, &change, progress).await;
+    }
     let editor = editor(work)?;
     if let Some(made) = editor.by_hand(&Ask { allocation: &work.allocation, change: &change }) {
         let detail = format!("{} {progress}", made.text);
@@ -278,7 +281,7 @@ async fn by_api(
 
 /// Hold the lease while a registrar takes its time: it has a pace of its own, and answers slowly. When the lease is lost
 /// the call is given up; whoever has the operation now reads what became of it.
-async fn holding<T>(work: &mut Work, doing: impl Future<Output = T>) -> Result<T, Fault> {
+pub(crate) async fn holding<T>(work: &mut Work, doing: impl Future<Output = T>) -> Result<T, Fault> {
     let each = work.engine.settings.lease / 4;
     let mut doing = std::pin::pin!(doing);
     loop {

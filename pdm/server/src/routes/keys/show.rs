@@ -60,6 +60,7 @@ pub(crate) fn view(report: &KeysReport) -> KeysView {
         hold: intent.hold.clone(),
         asked: state.open_request(intent).cloned(),
         last: state.last.clone(),
+        announced: state.announced.clone(),
     }
 }
 
