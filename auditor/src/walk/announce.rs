@@ -95,7 +95,7 @@ impl Walker {
         for address in found.into_iter().take(ADDRESSES) {
             match self.notify(SocketAddr::new(address.ip(), receiver.port), child).await {
                 Heard::Taken => return (called, Heard::Taken),
-                Heard::Silent => {}
+                Heard::Silent | Heard::NotInvited => {}
                 refused @ Heard::Refused(_) => worst = refused,
             }
         }
