@@ -87,6 +87,23 @@ pub enum ConditionKind {
     Progressing,
 }
 
+impl ConditionKind {
+    /// Written by decisions about a name, while a worker may be at it: what the worker writes down leaves it as it stands.
+    #[must_use]
+    pub fn is_decided(self) -> bool {
+        match self {
+            Self::OwnershipProved => true,
+            Self::ZonePublished
+            | Self::DelegationVisible
+            | Self::ChainSecure
+            | Self::InSync
+            | Self::FailoverIdle
+            | Self::AwaitingHuman
+            | Self::Progressing => false,
+        }
+    }
+}
+
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -143,6 +160,15 @@ pub fn set_condition(
     conditions.push(Condition { kind, status, reason: reason.to_owned(), detail, since: now, who: None });
     conditions.sort_by_key(|c| c.kind);
     true
+}
+
+/// What a worker found, beside what was decided meanwhile: its copy of that is as old as its lease.
+#[must_use]
+pub fn beside_decided(found: &[Condition], standing: &[Condition]) -> Vec<Condition> {
+    let decided = standing.iter().filter(|c| c.kind.is_decided());
+    let mut all: Vec<_> = found.iter().filter(|c| !c.kind.is_decided()).chain(decided).cloned().collect();
+    all.sort_by_key(|c| c.kind);
+    all
 }
 
 /// What was last seen of an allocation, kept so that waits are measured and drift is named.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pdm_model::allocation::beside_decided;
 use pdm_model::lifecycle::next_phase;
-use pdm_model::{Event, Operation, Phase, Step, Timestamp};
+use pdm_model::{Condition, Event, Operation, Phase, Step, Timestamp};
 use pdm_ports::store::{Checkpoint, Lease, Then};
 use pdm_ports::{Class, Fault};
 use sqlx::any::AnyRow;
@@ -98,7 +99,7 @@ fn millis(duration: Duration) -> i64 {
 macro_rules! stand {
     ($lock:literal) => {
         concat!(
-            "SELECT c.now_ms, a.id, a.phase, o.steps FROM operations o
+            "SELECT c.now_ms, a.id, a.phase, a.conditions, o.steps FROM operations o
              JOIN allocations a ON a.id = o.allocation CROSS JOIN pdm_clock c WHERE o.id = $1",
             $lock
         )
@@ -130,6 +131,7 @@ struct Stand {
     now: Timestamp,
     allocation: String,
     phase: Phase,
+    conditions: Vec<Condition>,
     steps: Vec<Step>,
 }
 
@@ -167,6 +169,7 @@ impl WriteCheckpoint {
             now: fields.time()?,
             allocation: fields.string()?,
             phase: fields.word(Phase::from_word)?,
+            conditions: fields.json()?,
             steps: fields.json()?,
         })
     }
@@ -202,13 +205,14 @@ impl WriteCheckpoint {
                 .map_err(|e| Trouble::Fault(Fault::new(Class::Bug, "no-transition", e.to_string())))?,
             None => stand.phase,
         };
+        let conditions = new.conditions.as_ref().map(|found| beside_decided(found, &stand.conditions));
         let until =
             (new.event == Some(Event::Removed)).then(|| (stand.now + new.quarantine.unwrap_or_default()).0);
         sqlx::query(MOVE)
             .bind(stand.allocation.clone())
             .bind(phase.as_str())
             .bind(maybe_json(new.observed.as_ref())?)
-            .bind(maybe_json(new.conditions.as_ref())?)
+            .bind(maybe_json(conditions.as_ref())?)
             .bind(maybe_json(new.proof.as_ref())?)
             .bind(until)
             .bind(stand.now.0)

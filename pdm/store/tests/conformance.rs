@@ -73,6 +73,7 @@ conformance! {
         an_expired_lease_that_nobody_took_still_counts,
         a_supersede_fences_the_worker,
         a_checkpoint_moves_only_what_was_observed,
+        a_checkpoint_leaves_what_was_decided_meanwhile,
         a_checkpoint_without_a_transition_is_a_bug_and_changes_nothing,
         looking_again_waits_and_hurrying_does_not,
         letting_go_lets_another_go_on,

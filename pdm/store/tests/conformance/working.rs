@@ -9,7 +9,7 @@ use pdm_model::{
     StepState, Timestamp,
 };
 use pdm_ports::Class;
-use pdm_ports::store::{Checkpoint, Store, Then};
+use pdm_ports::store::{Checkpoint, Decision, Store, Then, Wanted, Write};
 use pdm_store::SqlStore;
 
 use super::deciding::label;
@@ -147,6 +147,38 @@ pub async fn a_checkpoint_moves_only_what_was_observed(bed: Bed) {
     assert!(open.is_none());
     let done = store.operation(&release.id).await.unwrap().unwrap();
     assert_eq!((done.state, done.finished_at), (OperationState::Done, Some(at)));
+}
+
+pub async fn a_checkpoint_leaves_what_was_decided_meanwhile(bed: Bed) {
+    let store = bed.open().await;
+    let operation = committed(&store, "acme", Some(("mine", LEASE))).await.operation.unwrap();
+    let condition = |kind, status| Condition {
+        kind,
+        status,
+        reason: "seen".into(),
+        detail: String::new(),
+        since: Timestamp(0),
+        who: None,
+    };
+    // The worker holds the row as it was before somebody decided about the proof, both ways.
+    for (decided, stale) in [(Status::False, None), (Status::True, Some(Status::False))] {
+        let wanted = condition(ConditionKind::OwnershipProved, decided);
+        let written = wanted.clone();
+        let decision: Decision = Arc::new(move |facts| {
+            let mut live = facts.live.clone().unwrap();
+            live.conditions.retain(|c| c.kind != written.kind);
+            live.conditions.push(written.clone());
+            Ok(Write { allocations: vec![live], ..Write::default() })
+        });
+        store.decide(&under("acme"), Wanted::default(), decision).await.unwrap().unwrap();
+        let found = condition(ConditionKind::Progressing, Status::False);
+        let old = stale.map(|status| condition(ConditionKind::OwnershipProved, status));
+        let mut checkpoint = held(&operation);
+        checkpoint.conditions = Some(old.into_iter().chain([found.clone()]).collect());
+        store.checkpoint(&operation.id, "mine", checkpoint).await.unwrap();
+        let (after, _) = store.allocation(&under("acme")).await.unwrap().unwrap();
+        assert_eq!(after.conditions, [wanted, found]);
+    }
 }
 
 pub async fn a_checkpoint_without_a_transition_is_a_bug_and_changes_nothing(bed: Bed) {
