@@ -1,6 +1,7 @@
 //! What cannot work is refused here, by the capability alone, before any call. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use pdm_dnssec::{Dnskey, DsDigest, Name};
 use pdm_model::{DsRecord, Ttl, ZoneName};
@@ -87,7 +88,7 @@ fn check_ns(name: &str, mode: &ModeCapability, place: &Place, target: &mut NsTar
         let addresses = glue.get(inside).filter(|addresses| !addresses.is_empty());
         let fits = match mode.glue {
             Glue::None => false,
-            Glue::Ipv4 => addresses.is_none_or(|all| all.iter().all(std::net::IpAddr::is_ipv4)),
+            Glue::Ipv4 => addresses.is_none_or(|all| all.iter().all(IpAddr::is_ipv4)),
             Glue::Both => true,
         };
         if !fits {
@@ -142,6 +143,58 @@ pub(crate) fn one_per_tag(name: &str, change: &Change) -> Result<(), Fault> {
         let detail = format!("{name} keeps one DS for a key tag, and {tag} comes twice");
         Err(Fault::new(Class::Rejected, "ds-count", detail))
     })
+}
+
+/// The DS records to add, and those to remove, where a vendor takes them one by one.
+pub(crate) fn ds_difference<'a>(
+    held: &'a BTreeSet<DsRecord>,
+    wanted: &'a BTreeSet<DsEntry>,
+) -> (Vec<&'a DsEntry>, Vec<&'a DsRecord>) {
+    let new = wanted.iter().filter(|entry| !held.contains(&entry.ds)).collect();
+    let gone = held.iter().filter(|ds| wanted.iter().all(|entry| entry.ds != **ds)).collect();
+    (new, gone)
+}
+
+/// The difference of NS records where a vendor takes them one by one. In this order the name has NS at every moment.
+pub(crate) struct NsDifference<'a, R> {
+    /// Those that stay, with another TTL.
+    pub(crate) changed: Vec<&'a R>,
+    /// Names without a record.
+    pub(crate) missing: Vec<&'a ZoneName>,
+    /// Those that go; doubles too.
+    pub(crate) spare: Vec<&'a R>,
+}
+
+/// Compare the NS records of one name, as pairs of name and seconds, with what they shall be.
+pub(crate) fn ns_difference<'a, R>(
+    records: &'a [R],
+    names: &'a BTreeSet<ZoneName>,
+    ttl: Ttl,
+    read: impl Fn(&R) -> Result<(ZoneName, Option<u32>), Fault>,
+) -> Result<NsDifference<'a, R>, Fault> {
+    let mut missing: BTreeSet<_> = names.iter().collect();
+    let (mut changed, mut spare) = (Vec::new(), Vec::new());
+    for record in records {
+        let (host, seconds) = read(record)?;
+        if !missing.remove(&host) {
+            spare.push(record);
+        } else if seconds != Some(ttl.seconds()) {
+            changed.push(record);
+        }
+    }
+    Ok(NsDifference { changed, missing: missing.into_iter().collect(), spare })
+}
+
+/// Addresses of nameservers below the delegated name: of the new ones as given, of those that go none.
+pub(crate) fn glue_changes<'a>(
+    child: &ZoneName,
+    before: &'a BTreeSet<ZoneName>,
+    names: &BTreeSet<ZoneName>,
+    glue: &'a BTreeMap<ZoneName, BTreeSet<IpAddr>>,
+) -> BTreeMap<&'a ZoneName, BTreeSet<IpAddr>> {
+    let gone = before.iter().filter(|old| old.is_at_or_below(child) && !names.contains(*old));
+    let stay = glue.iter().filter(|(name, _)| names.contains(*name));
+    gone.map(|old| (old, BTreeSet::new())).chain(stay.map(|(name, all)| (name, all.clone()))).collect()
 }
 
 /// A vendor that takes keys makes SHA-256 digests, so that is what is compared.

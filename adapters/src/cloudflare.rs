@@ -9,17 +9,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pdm_model::{DsRecord, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock, Mode,
-    ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Lock, Mode,
+    ModeCapability, NsTarget, Passport, Place,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use crate::admit::{cannot, check_place};
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::cannot;
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Answer, Call, Http, Options, Wire};
 use crate::kind::{self, Kind};
 
@@ -37,34 +37,29 @@ const NO_APEX: Cannot = Cannot {
               registered if that is elsewhere, or transfer the domain out",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Err(NO_APEX),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 10,
-        ttl: Some((60, 86_400)),
-        ds: DsForm::Ds,
-        ds_max: 10,
-        ds_cannot: None,
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 240,
-    parallel: 4,
+static ABOUT: About = About {
+    id: "cloudflare",
+    name: "Cloudflare",
+    capability: Capability {
+        registry_apex: Err(NO_APEX),
+        hosted_parent: Ok(ModeCapability {
+            ns_max: 10,
+            ttl: Some((60, 86_400)),
+            ds: DsForm::Ds,
+            ds_max: 10,
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 240,
+        parallel: 4,
+    },
+    fields: &[CredentialField::secret(
+        "token",
+        "API token",
+        "a user token or an account token; the Global API Key is not taken",
+    )],
+    recipe: "My Profile or Manage Account, API Tokens, Create Custom Token: Zone / Zone / Read and Zone / DNS \
+             / Edit, for this one zone, with an end date and, where the address is fixed, an IP filter.",
 };
-
-static FIELDS: [CredentialField; 1] = [CredentialField {
-    name: "token",
-    label: "API token",
-    secret: true,
-    optional: false,
-    help: "a user token or an account token; the Global API Key is not taken",
-}];
-
-const RECIPE: &str = "My Profile or Manage Account, API Tokens, Create Custom Token: Zone / Zone / Read and Zone / DNS \
-                      / Edit, for this one zone, with an end date and, where the address is fixed, an IP filter.";
 
 /// Codes of errors. Statuses speak for the rest.
 const CODES: &[(i64, Kind)] = &[
@@ -88,8 +83,8 @@ const CODES: &[(i64, Kind)] = &[
 ];
 
 /// The adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(Cloudflare { wire: Wire::new("cloudflare", BASE, http, options, &CAPABILITY, judge)? }))
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, Cloudflare { wire: Wire::new(&ABOUT, BASE, http, options, judge)? })
 }
 
 struct Cloudflare {
@@ -157,6 +152,14 @@ struct Dnssec {
 }
 
 impl Record {
+    fn at(&self, child: &ZoneName) -> bool {
+        self.name.eq_ignore_ascii_case(child.as_str())
+    }
+
+    fn below(&self, child: &ZoneName) -> bool {
+        self.name.to_ascii_lowercase().ends_with(&format!(".{child}"))
+    }
+
     fn seconds(&self) -> u32 {
         if self.ttl == 1 { AUTOMATIC } else { self.ttl }
     }
@@ -164,7 +167,7 @@ impl Record {
 
 fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
     let Ok(said) = serde_json::from_slice::<Failure>(&answer.body) else {
-        return Err(answer.fault(kind::by_status_alone(answer.status), "no answer of Cloudflare's form"));
+        return Err(answer.foreign());
     };
     if said.success && (200..300).contains(&answer.status) {
         return Ok(());
@@ -188,13 +191,8 @@ impl Cloudflare {
         body: Option<&Value>,
     ) -> Result<Answer, Fault> {
         let token = credential.get("token").unwrap_or_default();
-        let call = Call {
-            method,
-            url: format!("{}{path}", self.wire.base),
-            headers: vec![("authorization", Zeroizing::new(format!("Bearer {token}")))],
-            body: body.map(|value| ("application/json", Zeroizing::new(value.to_string().into_bytes()))),
-        };
-        self.wire.call(credential, call).await
+        let call = Call::json(method, format!("{}{path}", self.wire.base), body);
+        self.wire.call(credential, call.with("authorization", format!("Bearer {token}"))).await
     }
 
     async fn zone(&self, name: &ZoneName, credential: &Credential) -> Result<Zone, Fault> {
@@ -222,6 +220,7 @@ impl Cloudflare {
         sent.map_err(Kind::InvalidCredentials.means(Kind::InsufficientScope))
     }
 
+    /// At a name and below it. Should the filter not be known there, all come, and are sifted here.
     async fn records(
         &self,
         zone: &Zone,
@@ -230,13 +229,11 @@ impl Cloudflare {
     ) -> Result<Vec<Record>, Fault> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
-            let path = format!("/dns_records?name={child}&page={page}&per_page={PAGE}");
+            let path = format!("/dns_records?name.endswith={child}&page={page}&per_page={PAGE}");
             let answer = self.below(zone, credential, Method::GET, &path, None).await?;
             let records: Envelope<Vec<Record>> = answer.json()?;
             let last = records.result.len() < PAGE;
-            all.extend(
-                records.result.into_iter().filter(|record| record.name.eq_ignore_ascii_case(child.as_str())),
-            );
+            all.extend(records.result.into_iter().filter(|record| record.at(child) || record.below(child)));
             if last {
                 return Ok(all);
             }
@@ -246,23 +243,7 @@ impl Cloudflare {
 }
 
 #[async_trait]
-impl Registrar for Cloudflare {
-    fn id(&self) -> &'static str {
-        "cloudflare"
-    }
-    fn name(&self) -> &'static str {
-        "Cloudflare"
-    }
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        &FIELDS
-    }
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Cloudflare {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let zone = self.zone(domain, credential).await?;
         let dnssec: Envelope<Dnssec> =
@@ -292,29 +273,12 @@ impl Registrar for Cloudflare {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         let Place::HostedParent { zone, child } = place else {
             return Err(cannot("mode-unsupported", NO_APEX));
         };
         let zone = self.zone(zone, credential).await?;
         let records = self.records(&zone, child, credential).await?;
-        state(&zone, &records)
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(&self, _: &Place, _: &TaskId, _: &Credential) -> Result<TaskStatus, Fault> {
-        // Nothing goes on behind a call here, so a task can only be one that somebody else made up.
-        Err(Fault::new(Class::Rejected, "no-such-task", "cloudflare has no tasks"))
-    }
-}
-
-#[async_trait]
-impl Vendor for Cloudflare {
-    fn http(&self) -> &Http {
-        &self.wire.http
+        state(&zone, child, &records)
     }
 
     async fn write(
@@ -327,7 +291,8 @@ impl Vendor for Cloudflare {
         if let Some(NsTarget::Names { names, .. }) = &change.ns {
             refuse_its_own(&zone, names)?;
         }
-        let records = self.records(&zone, change.place.child(), credential).await?;
+        let mut records = self.records(&zone, change.place.child(), credential).await?;
+        records.retain(|record| record.at(change.place.child()));
         let batch = batch(change, &records);
         self.below(&zone, credential, Method::POST, "/dns_records/batch", Some(&batch)).await?;
         Ok(Written::default())
@@ -362,8 +327,10 @@ fn not_served(zone: &Zone) -> Option<String> {
     })
 }
 
-fn state(zone: &Zone, records: &[Record]) -> Result<CurrentState, Fault> {
-    let of = |kind: &'static str| records.iter().filter(move |record| record.kind == kind);
+fn state(zone: &Zone, child: &ZoneName, records: &[Record]) -> Result<CurrentState, Fault> {
+    let of =
+        |kind: &'static str| records.iter().filter(move |record| record.at(child) && record.kind == kind);
+    let owners = records.iter().map(|record| (record.name.as_str(), record.kind.as_str()));
     let longest = |kind| of(kind).map(Record::seconds).max().map(Ttl::new);
     Ok(CurrentState {
         ns: of("NS").map(|record| kind::host("cloudflare", &record.content)).collect::<Result<_, _>>()?,
@@ -371,16 +338,9 @@ fn state(zone: &Zone, records: &[Record]) -> Result<CurrentState, Fault> {
         ds: Some(of("DS").map(ds).collect::<Result<_, _>>()?),
         ds_ttl: longest("DS"),
         lock: Lock { blocks_changes: obstacle(zone), transfer: None },
-        expires: None,
-        mode: Mode::HostedParent,
         hosted: Some(zone.status == "active"),
-        operated: Operated::Unknown,
-        other_types: records
-            .iter()
-            .filter(|record| !matches!(record.kind.as_str(), "NS" | "DS"))
-            .map(|record| record.kind.clone())
-            .collect(),
-        task: None,
+        other_types: kind::hidden_by(child.as_str(), owners),
+        ..CurrentState::untold(Mode::HostedParent)
     })
 }
 

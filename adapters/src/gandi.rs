@@ -9,100 +9,66 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pdm_model::{DsRecord, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Applied, Capability, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm, Glue, Lock,
-    Mode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Capability, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm, Lock, Mode,
+    ModeCapability, NsTarget, Operated, Passport, Place,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use self::answer::{Domain, LIVE_DNS, RRset, judge};
 use crate::Made;
-use crate::admit::check_place;
-use crate::flow::{self, Vendor, Written};
+use crate::admit::ds_difference;
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Answer, Call, Http, Options, Wire};
-use crate::kind::{Kind, label};
+use crate::kind::{Kind, label, present};
 
-const ID: &str = "gandi";
 const BASE: &str = "https://api.gandi.net/v5";
-const JSON: &str = "application/json";
 
 /// Records on one page, and pages that are read at most.
 const PAGE: usize = 500;
 const MAX_PAGES: usize = 40;
 
-const REGISTRY: ModeCapability = ModeCapability {
-    ns_min: 2,
-    ns_max: 13,
-    ttl: None,
-    ds: DsForm::Dnskey,
-    ds_max: 4,
-    ds_cannot: None,
-    glue: Glue::None,
-    withdraw_cannot: None,
-    asynchronous: false,
-    caveats: &[],
+static ABOUT: About = About {
+    id: "gandi",
+    name: "Gandi",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability {
+            ns_min: 2,
+            ds: DsForm::Dnskey,
+            ds_max: 4,
+            ..ModeCapability::LEAST
+        }),
+        hosted_parent: Ok(ModeCapability {
+            ttl: Some((300, 2_592_000)),
+            ds: DsForm::Ds,
+            ds_max: 8,
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 300,
+        parallel: 4,
+    },
+    fields: &[CredentialField::secret(
+        "token",
+        "Personal access token",
+        "account.gandi.net, Organization, Sharing, Personal access token",
+    )],
+    recipe: "Make a personal access token for the organization that holds the domain, restricted to this domain, \
+        with the permissions \"See and renew domain names\" and \"Manage domain name technical configurations\", and an \
+        end date. The older API keys reach everything and are not accepted.",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(REGISTRY),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ttl: Some((300, 2_592_000)),
-        ds: DsForm::Ds,
-        ds_max: 8,
-        ..REGISTRY
-    }),
-    calls_per_minute: 300,
-    parallel: 4,
-};
-
-static FIELDS: &[CredentialField] = &[CredentialField {
-    name: "token",
-    label: "Personal access token",
-    secret: true,
-    optional: false,
-    help: "account.gandi.net, Organization, Sharing, Personal access token",
-}];
-
-const RECIPE: &str = "Make a personal access token for the organization that holds the domain, restricted to this domain, \
-    with the permissions \"See and renew domain names\" and \"Manage domain name technical configurations\", and an end \
-    date. The older API keys reach everything and are not accepted.";
-
-/// The adapter.
-pub(crate) struct Gandi {
+struct Gandi {
     wire: Wire,
 }
 
-/// Make the adapter.
+/// The adapter.
 pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
-    Ok(Arc::new(Gandi { wire: Wire::new(ID, BASE, http, options, &CAPABILITY, judge)? }))
+    made(&ABOUT, http, Gandi { wire: Wire::new(&ABOUT, BASE, http, options, judge)? })
 }
 
 #[async_trait]
-impl Registrar for Gandi {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn name(&self) -> &'static str {
-        "Gandi"
-    }
-
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        FIELDS
-    }
-
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Gandi {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let found = self.domain(domain, credential).await?;
         let hosted = self.hosts(domain, credential).await?;
@@ -126,32 +92,10 @@ impl Registrar for Gandi {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         match place {
             Place::RegistryApex { domain } => self.read_apex(domain, credential).await,
             Place::HostedParent { zone, child } => self.read_hosted(zone, child, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(
-        &self,
-        _place: &Place,
-        _task: &TaskId,
-        _credential: &Credential,
-    ) -> Result<TaskStatus, Fault> {
-        // It names no tasks; what a read shows is what is true so far.
-        Ok(TaskStatus::Done)
-    }
-}
-
-#[async_trait]
-impl Vendor for Gandi {
-    fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     async fn write(
@@ -178,36 +122,21 @@ impl Vendor for Gandi {
 }
 
 impl Gandi {
-    async fn send<B: Serialize + Sync + ?Sized>(
+    async fn send(
         &self,
         credential: &Credential,
         method: Method,
         path: &str,
-        body: Option<&B>,
+        body: Option<&Value>,
     ) -> Result<Answer, Fault> {
-        let body = body.map(serde_json::to_vec).transpose().map_err(|_| {
-            Fault::new(Class::Bug, "registrar-request", "the request could not be written as JSON")
-        })?;
         let token = credential.get("token").unwrap_or_default();
-        let call = Call {
-            method,
-            url: format!("{}{path}", self.wire.base),
-            headers: vec![
-                ("authorization", Zeroizing::new(format!("Bearer {token}"))),
-                ("accept", Zeroizing::new(JSON.to_owned())),
-            ],
-            body: body.map(|body| (JSON, Zeroizing::new(body))),
-        };
-        self.wire.call(credential, call).await
+        let call = Call::json(method, format!("{}{path}", self.wire.base), body);
+        self.wire.call(credential, call.with("authorization", format!("Bearer {token}"))).await
     }
 
     /// What a path holds; none when nothing is there.
     async fn get(&self, credential: &Credential, path: &str) -> Result<Option<Answer>, Fault> {
-        match self.send::<()>(credential, Method::GET, path, None).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(fault) if Kind::DomainNotInAccount.is(&fault) => Ok(None),
-            Err(fault) => Err(fault),
-        }
+        present(self.send(credential, Method::GET, path, None).await)
     }
 
     async fn domain(&self, domain: &ZoneName, credential: &Credential) -> Result<Option<Domain>, Fault> {
@@ -243,12 +172,9 @@ impl Gandi {
         let keys = self.keys(domain, credential).await?;
         Ok(CurrentState {
             ns: found.ns()?,
-            ns_ttl: None,
             ds: Some(keys.into_iter().map(|(_, ds)| ds).collect()),
-            ds_ttl: None,
             lock: found.lock(),
             expires: found.expires(),
-            mode: Mode::RegistryApex,
             hosted: Some(operator == LIVE_DNS),
             operated: match operator.as_str() {
                 LIVE_DNS => Operated::Vendor(operator),
@@ -256,8 +182,7 @@ impl Gandi {
                 // Older kinds of Gandi's own, which no call brings back.
                 _ => Operated::Unknown,
             },
-            other_types: BTreeSet::new(),
-            task: None,
+            ..CurrentState::untold(Mode::RegistryApex)
         })
     }
 
@@ -294,11 +219,9 @@ impl Gandi {
                 transfer: found.as_ref().and_then(|found| found.lock().transfer),
             },
             expires: found.as_ref().and_then(Domain::expires),
-            mode: Mode::HostedParent,
             hosted: Some(hosted),
-            operated: Operated::Unknown,
             other_types,
-            task: None,
+            ..CurrentState::untold(Mode::HostedParent)
         })
     }
 
@@ -334,7 +257,7 @@ impl Gandi {
             }
             NsTarget::Vendor(kind) if kind == LIVE_DNS => {
                 let path = format!("/domain/domains/{domain}/livedns");
-                self.send::<()>(credential, Method::POST, &path, None).await?;
+                self.send(credential, Method::POST, &path, None).await?;
             }
             NsTarget::Vendor(_) => {
                 let detail =
@@ -354,15 +277,16 @@ impl Gandi {
     ) -> Result<(), Fault> {
         let held = self.keys(domain, credential).await?;
         let path = format!("/domain/domains/{domain}/dnskeys");
-        for entry in wanted.iter().filter(|entry| held.iter().all(|(_, ds)| *ds != entry.ds)) {
-            // `admit` refuses a DS without its key.
-            let Some(key) = &entry.key else { continue };
+        let there = held.iter().map(|(_, ds)| ds.clone()).collect();
+        let (new, gone) = ds_difference(&there, wanted);
+        // `admit` refuses a DS without its key.
+        for key in new.iter().filter_map(|entry| entry.key.as_ref()) {
             let kind = if key.flags & 1 == 1 { "ksk" } else { "zsk" };
             let body = json!({ "algorithm": key.algorithm, "type": kind, "public_key": key.public_key });
             self.send(credential, Method::POST, &path, Some(&body)).await?;
         }
-        for (id, _) in held.iter().filter(|(_, ds)| wanted.iter().all(|entry| entry.ds != *ds)) {
-            self.send::<()>(credential, Method::DELETE, &format!("{path}/{id}"), None).await?;
+        for (id, _) in held.iter().filter(|(_, ds)| gone.contains(&ds)) {
+            self.send(credential, Method::DELETE, &format!("{path}/{id}"), None).await?;
         }
         Ok(())
     }
@@ -412,7 +336,7 @@ impl Gandi {
         credential: &Credential,
     ) -> Result<(), Fault> {
         if values.is_empty() {
-            self.send::<()>(credential, Method::DELETE, path, None).await?;
+            self.send(credential, Method::DELETE, path, None).await?;
         } else {
             let body: Value = json!({ "rrset_values": values, "rrset_ttl": ttl.seconds() });
             self.send(credential, Method::PUT, path, Some(&body)).await?;

@@ -10,135 +10,95 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pdm_model::{Ttl, ZoneName};
+use pdm_model::ZoneName;
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock, Mode,
-    ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Lock, Mode,
+    ModeCapability, NsTarget, Passport, Place, TaskId, TaskStatus,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::answer::judge;
 use self::domain::{Domain, Record};
-use crate::admit::{cannot, check_place};
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::cannot;
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Answer, Call, Http, Options, Wire};
-use crate::kind::{Kind, label};
+use crate::kind::{Kind, label, present};
 
-const ID: &str = "godaddy";
 const BASE: &str = "https://api.godaddy.com";
-const JSON: &str = "application/json";
 
 /// The task of a domain whose status says that something is under way.
 const BY_STATUS: &str = "status";
 
 const DS_BY_HAND: &str = "enter the DS in the web interface (the domain, DNS, DNSSEC)";
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(ModeCapability {
-        ns_min: 2,
-        ns_max: 13,
-        ttl: None,
-        ds: DsForm::Ds,
-        ds_max: 8,
-        ds_cannot: None,
-        glue: Glue::None,
-        withdraw_cannot: Some(Cannot {
-            reason: "GoDaddy's API has no call that brings back GoDaddy's own DNS",
-            way_out: "the nameserver names that were there before are written back instead",
+static ABOUT: About = About {
+    id: "godaddy",
+    name: "GoDaddy",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability {
+            ns_min: 2,
+            ds: DsForm::Ds,
+            ds_max: 8,
+            withdraw_cannot: Some(Cannot {
+                reason: "GoDaddy's API has no call that brings back GoDaddy's own DNS",
+                way_out: "the nameserver names that were there before are written back instead",
+            }),
+            asynchronous: true,
+            ..ModeCapability::LEAST
         }),
-        asynchronous: true,
-        caveats: &[],
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: Some((600, 86_400)),
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(Cannot {
-            reason: "GoDaddy's zones take no DS records",
-            way_out: "delegate without DNSSEC, change the registered domain itself, or host the parent zone elsewhere",
+        hosted_parent: Ok(ModeCapability {
+            ttl: Some((600, 86_400)),
+            ds_cannot: Some(Cannot {
+                reason: "GoDaddy's zones take no DS records",
+                way_out: "delegate without DNSSEC, change the registered domain itself, or host the parent zone \
+                          elsewhere",
+            }),
+            ..ModeCapability::LEAST
         }),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 60,
-    parallel: 4,
+        calls_per_minute: 60,
+        parallel: 4,
+    },
+    fields: &[
+        CredentialField::secret(
+            "token",
+            "Personal access token",
+            "developer.godaddy.com, with the scopes named above; instead of key and secret",
+        )
+        .or_none(),
+        CredentialField::secret(
+            "key",
+            "API key",
+            "developer.godaddy.com, API Keys, Production; instead of a token",
+        )
+        .or_none(),
+        CredentialField::secret("secret", "API secret", "shown once together with the key").or_none(),
+        CredentialField::plain(
+            "shopper_id",
+            "Customer number",
+            "needed for DS only; Account Settings, Contact Preferences, Customer number",
+        )
+        .or_none(),
+    ],
+    recipe: "Make a personal access token at developer.godaddy.com with the scopes domains.domain:read, \
+        domains.nameserver:update and domains.dns:update and an end date. The older kind, a production API key with \
+        its secret, works too, but reaches the whole account and is refused for accounts with few domains.",
 };
 
-static FIELDS: &[CredentialField] = &[
-    CredentialField {
-        name: "token",
-        label: "Personal access token",
-        secret: true,
-        optional: true,
-        help: "developer.godaddy.com, with the scopes named above; instead of key and secret",
-    },
-    CredentialField {
-        name: "key",
-        label: "API key",
-        secret: true,
-        optional: true,
-        help: "developer.godaddy.com, API Keys, Production; instead of a token",
-    },
-    CredentialField {
-        name: "secret",
-        label: "API secret",
-        secret: true,
-        optional: true,
-        help: "shown once together with the key",
-    },
-    CredentialField {
-        name: "shopper_id",
-        label: "Customer number",
-        secret: false,
-        optional: true,
-        help: "needed for DS only; Account Settings, Contact Preferences, Customer number",
-    },
-];
-
-const RECIPE: &str = "Make a personal access token at developer.godaddy.com with the scopes domains.domain:read, \
-    domains.nameserver:update and domains.dns:update and an end date. The older kind, a production API key with its \
-    secret, works too, but reaches the whole account and is refused for accounts with few domains.";
-
-/// The adapter.
-pub(crate) struct GoDaddy {
+struct GoDaddy {
     wire: Wire,
 }
 
-/// Make the adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(GoDaddy { wire: Wire::new(ID, BASE, http, options, &CAPABILITY, judge)? }))
+/// The adapter.
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, GoDaddy { wire: Wire::new(&ABOUT, BASE, http, options, judge)? })
 }
 
 #[async_trait]
-impl Registrar for GoDaddy {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn name(&self) -> &'static str {
-        "GoDaddy"
-    }
-
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        FIELDS
-    }
-
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for GoDaddy {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let found = self.domain(domain, credential).await?;
         let hosted = self.ns_records(domain, "@", credential).await?.is_some();
@@ -177,15 +137,10 @@ impl Registrar for GoDaddy {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         match place {
             Place::RegistryApex { domain } => self.read_apex(domain, credential).await,
             Place::HostedParent { zone, child } => self.read_hosted(zone, child, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
     }
 
     async fn task(&self, place: &Place, task: &TaskId, credential: &Credential) -> Result<TaskStatus, Fault> {
@@ -200,13 +155,6 @@ impl Registrar for GoDaddy {
             return self.action(place.zone(), customer::SET_NAMES, credential).await;
         }
         Ok(TaskStatus::Done)
-    }
-}
-
-#[async_trait]
-impl Vendor for GoDaddy {
-    fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     fn refuse(&self, change: &Change, credential: &Credential) -> Result<(), Fault> {
@@ -245,11 +193,10 @@ impl Vendor for GoDaddy {
                 self.remove_records(zone, label(zone, child), credential).await?;
             }
             Place::HostedParent { zone, child } => {
-                let records: Vec<_> =
-                    names.iter().map(|name| json!({ "data": name, "ttl": ttl.seconds() })).collect();
+                let records = names.iter().map(|name| json!({ "data": name, "ttl": ttl.seconds() }));
                 // Exactly this type and name: the shorter paths replace all NS records, or the whole zone.
                 let path = format!("/v1/domains/{zone}/records/NS/{}", label(zone, child));
-                self.send(credential, Method::PUT, &path, Some(&records)).await?;
+                self.send(credential, Method::PUT, &path, Some(&records.collect())).await?;
             }
         }
         Ok(Written::default())
@@ -257,30 +204,20 @@ impl Vendor for GoDaddy {
 }
 
 impl GoDaddy {
-    async fn send<B: Serialize + Sync + ?Sized>(
+    async fn send(
         &self,
         credential: &Credential,
         method: Method,
         path: &str,
-        body: Option<&B>,
+        body: Option<&Value>,
     ) -> Result<Answer, Fault> {
-        let body = body.map(serde_json::to_vec).transpose().map_err(|_| {
-            Fault::new(Class::Bug, "registrar-request", "the request could not be written as JSON")
-        })?;
-        let call = Call {
-            method,
-            url: format!("{}{path}", self.wire.base),
-            headers: vec![
-                ("authorization", authorization(credential)?),
-                ("accept", Zeroizing::new(JSON.to_owned())),
-            ],
-            body: body.map(|body| (JSON, Zeroizing::new(body))),
-        };
-        self.wire.call(credential, call).await
+        let call = Call::json(method, format!("{}{path}", self.wire.base), body);
+        let authorization = authorization(credential)?;
+        self.wire.call(credential, call.with("authorization", authorization.as_str())).await
     }
 
     async fn get(&self, credential: &Credential, path: &str) -> Result<Answer, Fault> {
-        self.send::<()>(credential, Method::GET, path, None).await
+        self.send(credential, Method::GET, path, None).await
     }
 
     /// The domain; none when the account has none of that name.
@@ -311,7 +248,7 @@ impl GoDaddy {
         let records = format!("/v3/domains/zones/{zone}/dns-records");
         let path = format!("{records}?type=NS&name={label}&page=1&pageSize=100");
         for id in domain::record_ids(&self.get(credential, &path).await?, label)? {
-            self.send::<()>(credential, Method::DELETE, &format!("{records}/{id}"), None).await?;
+            self.send(credential, Method::DELETE, &format!("{records}/{id}"), None).await?;
         }
         Ok(())
     }
@@ -323,16 +260,11 @@ impl GoDaddy {
         let by_status = found.in_progress.then(|| TaskId(BY_STATUS.to_owned()));
         Ok(CurrentState {
             ns: found.ns,
-            ns_ttl: None,
             ds,
-            ds_ttl: None,
             lock: found.lock,
             expires: found.expires,
-            mode: Mode::RegistryApex,
-            hosted: None,
-            operated: Operated::Unknown,
-            other_types: BTreeSet::new(),
             task: action.or(by_status),
+            ..CurrentState::untold(Mode::RegistryApex)
         })
     }
 
@@ -361,14 +293,11 @@ impl GoDaddy {
             ns,
             ns_ttl,
             ds: Some(BTreeSet::new()),
-            ds_ttl: None,
             lock,
             expires,
-            mode: Mode::HostedParent,
             hosted: Some(hosted),
-            operated: Operated::Unknown,
             other_types,
-            task: None,
+            ..CurrentState::untold(Mode::HostedParent)
         })
     }
 }
@@ -389,20 +318,6 @@ fn missing(domain: &ZoneName) -> Fault {
     Kind::DomainNotInAccount.fault(format!("GoDaddy has no {domain} for this credential"))
 }
 
-/// "Not there" as a value.
-fn present(answer: Result<Answer, Fault>) -> Result<Option<Answer>, Fault> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(fault) if Kind::DomainNotInAccount.is(&fault) => Ok(None),
-        Err(fault) => Err(fault),
-    }
-}
-
-/// Brought into the form of the port.
-fn ttl(seconds: Option<u32>) -> Option<Ttl> {
-    seconds.map(Ttl::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,7 +325,7 @@ mod tests {
     fn credential(fields: &[(&str, &str)]) -> Credential {
         let given =
             fields.iter().map(|(name, value)| ((*name).to_owned(), Zeroizing::new((*value).to_owned())));
-        Credential::parse(FIELDS, given.collect()).unwrap()
+        Credential::parse(ABOUT.fields, given.collect()).unwrap()
     }
 
     #[test]

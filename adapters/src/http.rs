@@ -9,18 +9,20 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use ipnet::IpNet;
 use pdm_model::Timestamp;
-use pdm_ports::registrar::{Capability, Credential};
+use pdm_ports::registrar::Credential;
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::flow::About;
 use crate::gate::Gate;
-use crate::kind::{Kind, excerpt};
+use crate::kind::{Kind, by_status_alone, excerpt};
 use crate::redact::redact;
 
 /// The longest answer that is read: ten times the largest zone a vendor lists.
@@ -204,6 +206,22 @@ pub(crate) struct Call {
     pub(crate) body: Option<(&'static str, Zeroizing<Vec<u8>>)>,
 }
 
+const JSON: &str = "application/json";
+
+impl Call {
+    /// A call that speaks JSON, with a body or without.
+    pub(crate) fn json(method: Method, url: String, body: Option<&Value>) -> Self {
+        let body = body.map(|body| (JSON, Zeroizing::new(body.to_string().into_bytes())));
+        Self { method, url, headers: Vec::new(), body }.with("accept", JSON)
+    }
+
+    /// The same with one header more, which may be a secret.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, Zeroizing::new(value.into())));
+        self
+    }
+}
+
 /// One answer, whatever its status, without secrets.
 pub(crate) struct Answer {
     pub(crate) vendor: &'static str,
@@ -213,13 +231,13 @@ pub(crate) struct Answer {
 
 impl Wire {
     pub(crate) fn new(
-        vendor: &'static str,
+        about: &About,
         base: &str,
         http: &Arc<Http>,
         options: &Options,
-        capability: &Capability,
         judge: fn(&Answer, &Credential) -> Result<(), Fault>,
     ) -> Result<Self, Fault> {
+        let About { id: vendor, capability, .. } = *about;
         let base = options.base.as_deref().unwrap_or(base).trim_end_matches('/');
         let parsed = reqwest::Url::parse(base).ok();
         let plain = parsed.is_some_and(|url| {
@@ -363,6 +381,11 @@ impl Answer {
     /// Success is told without a body or with JSON; a page for people is no success.
     pub(crate) fn nothing_or_json(&self) -> Result<(), Fault> {
         if self.body.is_empty() { Ok(()) } else { self.json::<serde::de::IgnoredAny>().map(|_| ()) }
+    }
+
+    /// Something between us and the vendor spoke.
+    pub(crate) fn foreign(&self) -> Fault {
+        self.fault(by_status_alone(self.status), "what is not of the vendor's form")
     }
 
     /// It made no sense.

@@ -1,5 +1,7 @@
 //! What vendors say, in our words: one table from kind to class and code.
 
+use std::collections::BTreeSet;
+
 use pdm_model::{Timestamp, ZoneName};
 use pdm_ports::{Class, Fault};
 
@@ -106,6 +108,15 @@ pub(crate) fn by_status_alone(status: u16) -> Kind {
     }
 }
 
+/// What was asked for; none when it is not there for this credential.
+pub(crate) fn present<T>(found: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(fault) if Kind::DomainNotInAccount.is(&fault) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// A piece of a vendor's text that may stand in a message: short, one line, printable.
 pub(crate) fn excerpt(text: &str) -> String {
     let clean: String =
@@ -126,7 +137,42 @@ pub(crate) fn label<'a>(zone: &ZoneName, child: &'a ZoneName) -> &'a str {
     child.as_str().strip_suffix(zone.as_str()).map_or(child.as_str(), |head| head.trim_end_matches('.'))
 }
 
+/// Types of the records, given as pairs of name and type, that a delegation of a name would hide: at it, but for those
+/// of a delegation, and below it. Names are written as the vendor writes them.
+pub(crate) fn hidden_by<'a>(
+    name: &str,
+    records: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> BTreeSet<String> {
+    let below = format!(".{name}");
+    let hidden = |owner: &str, rtype: &str| {
+        let owner = owner.to_ascii_lowercase();
+        (owner == name && !["NS", "DS"].contains(&rtype)) || owner.ends_with(&below)
+    };
+    let types = records.into_iter().map(|(owner, rtype)| (owner, rtype.to_ascii_uppercase()));
+    types.filter(|(owner, rtype)| hidden(owner, rtype)).map(|(_, rtype)| rtype).collect()
+}
+
 /// A time as most vendors write it (RFC 3339); none when it is not one.
 pub(crate) fn time(text: &str) -> Option<Timestamp> {
     text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_delegation_would_hide_is_at_the_name_and_below_it() {
+        let records = [
+            ("@", "A"),
+            ("Sub", "a"),
+            ("sub", "NS"),
+            ("sub", "DS"),
+            ("x.SUB", "TXT"),
+            ("y.sub", "NS"),
+            ("xsub", "MX"),
+        ];
+        assert_eq!(hidden_by("sub", records), ["A", "NS", "TXT"].map(str::to_owned).into());
+        assert_eq!(hidden_by("other", records), BTreeSet::new());
+    }
 }

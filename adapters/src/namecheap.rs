@@ -14,8 +14,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pdm_model::ZoneName;
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Caveat, Change, Credential, CredentialField, CurrentState, DsForm, Glue,
-    Mode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Caveat, Change, Credential, CredentialField, CurrentState, Mode, ModeCapability,
+    NsTarget, Operated, Passport, Place,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
@@ -23,12 +23,12 @@ use zeroize::Zeroizing;
 
 use self::answer::{Delegation, Info, judge};
 use self::hosts::HostList;
-use crate::admit::{cannot, check_place};
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::cannot;
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Answer, Call, Http, Options, Wire};
-use crate::kind::{Kind, label};
+use crate::kind::{label, present};
 
-const ID: &str = "namecheap";
 const BASE: &str = "https://api.namecheap.com";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -40,106 +40,60 @@ const NO_DS: Cannot = Cannot {
     way_out: "enter the DS in the web interface (Advanced DNS, DNSSEC), or use a parent that takes DS",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(ModeCapability {
-        ns_min: 2,
-        ns_max: 12,
-        ttl: None,
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(NO_DS),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: Some((60, 60_000)),
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(NO_DS),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[Caveat {
-            code: "srv-records-lost",
-            text: "Namecheap's API writes the whole list of records and does not know SRV: SRV records that were \
-                   entered in the web interface are lost with the first write",
-        }],
-    }),
-    calls_per_minute: 20,
-    parallel: 2,
+static ABOUT: About = About {
+    id: "namecheap",
+    name: "Namecheap",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability {
+            ns_min: 2,
+            ns_max: 12,
+            ds_cannot: Some(NO_DS),
+            ..ModeCapability::LEAST
+        }),
+        hosted_parent: Ok(ModeCapability {
+            ttl: Some((60, 60_000)),
+            ds_cannot: Some(NO_DS),
+            caveats: &[Caveat {
+                code: "srv-records-lost",
+                text: "Namecheap's API writes the whole list of records and does not know SRV: SRV records that were \
+                       entered in the web interface are lost with the first write",
+            }],
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 20,
+        parallel: 2,
+    },
+    fields: &[
+        CredentialField::plain("api_user", "API user", "the account's user name"),
+        CredentialField::secret("api_key", "API key", "Profile, Tools, Namecheap API Access"),
+        CredentialField::plain(
+            "username",
+            "User name",
+            "the account that owns the domain, when it is not the API user",
+        )
+        .or_none(),
+        CredentialField::plain(
+            "client_ip",
+            "Allowed address",
+            "the IPv4 address that PDM calls from, as it stands in the list of allowed addresses",
+        ),
+    ],
+    recipe: "Profile, Tools, Namecheap API Access: switch the API on (Namecheap asks for 20 domains, 50 USD \
+        of balance or 50 USD spent in two years), add PDM's fixed IPv4 address to the allowed ones, and copy the key. \
+        The key has no scopes: it reaches the whole account, so make an account that holds only these domains if you can.",
 };
 
-static FIELDS: &[CredentialField] = &[
-    CredentialField {
-        name: "api_user",
-        label: "API user",
-        secret: false,
-        optional: false,
-        help: "the account's user name",
-    },
-    CredentialField {
-        name: "api_key",
-        label: "API key",
-        secret: true,
-        optional: false,
-        help: "Profile, Tools, Namecheap API Access",
-    },
-    CredentialField {
-        name: "username",
-        label: "User name",
-        secret: false,
-        optional: true,
-        help: "the account that owns the domain, when it is not the API user",
-    },
-    CredentialField {
-        name: "client_ip",
-        label: "Allowed address",
-        secret: false,
-        optional: false,
-        help: "the IPv4 address that PDM calls from, as it stands in the list of allowed addresses",
-    },
-];
-
-const RECIPE: &str = "Profile, Tools, Namecheap API Access: switch the API on (Namecheap asks for 20 domains, 50 USD \
-    of balance or 50 USD spent in two years), add PDM's fixed IPv4 address to the allowed ones, and copy the key. The \
-    key has no scopes: it reaches the whole account, so make an account that holds only these domains if you can.";
-
-/// The adapter.
-pub(crate) struct Namecheap {
+struct Namecheap {
     wire: Wire,
 }
 
-/// Make the adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(Namecheap { wire: Wire::new(ID, BASE, http, options, &CAPABILITY, judge)? }))
+/// The adapter.
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, Namecheap { wire: Wire::new(&ABOUT, BASE, http, options, judge)? })
 }
 
 #[async_trait]
-impl Registrar for Namecheap {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn name(&self) -> &'static str {
-        "Namecheap"
-    }
-
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        FIELDS
-    }
-
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Namecheap {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let info = self.info(domain, credential).await?;
         let blocked = info.lock.blocks_changes.clone();
@@ -160,33 +114,11 @@ impl Registrar for Namecheap {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         let info = self.info(place.zone(), credential).await?;
         match place {
             Place::RegistryApex { domain } => self.read_apex(domain, info, credential).await,
             Place::HostedParent { zone, child } => self.read_hosted(zone, child, info, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(
-        &self,
-        _place: &Place,
-        _task: &TaskId,
-        _credential: &Credential,
-    ) -> Result<TaskStatus, Fault> {
-        // Every change is done when its call answers.
-        Ok(TaskStatus::Done)
-    }
-}
-
-#[async_trait]
-impl Vendor for Namecheap {
-    fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     fn refuse(&self, change: &Change, _credential: &Credential) -> Result<(), Fault> {
@@ -270,12 +202,10 @@ impl Namecheap {
         let (sld, tld) = split(domain);
         let listed =
             self.call(credential, "namecheap.domains.dns.getList", &[("SLD", sld), ("TLD", tld)]).await;
-        let delegation = match listed {
-            Ok(answer) => answer::delegation(&answer)?,
-            // A domain on FreeDNS is unknown to this call although it is in the account.
-            Err(fault) if Kind::DomainNotInAccount.is(&fault) => info.delegation.clone(),
-            Err(fault) => return Err(fault),
-        };
+        // A domain on FreeDNS is unknown to this call although it is in the account.
+        let listed = present(listed)?;
+        let delegation =
+            listed.map_or_else(|| Ok(info.delegation.clone()), |answer| answer::delegation(&answer))?;
         Ok(state(Mode::RegistryApex, &info, &delegation, delegation.names.clone()))
     }
 
@@ -363,20 +293,15 @@ impl Namecheap {
 fn state(mode: Mode, info: &Info, delegation: &Delegation, ns: BTreeSet<ZoneName>) -> CurrentState {
     CurrentState {
         ns,
-        ns_ttl: None,
-        ds: None,
-        ds_ttl: None,
         lock: info.lock.clone(),
         expires: info.expires,
-        mode,
         hosted: Some(delegation.own_dns),
         operated: match &delegation.kind {
             Some(kind) if delegation.own_dns => Operated::Vendor((*kind).to_owned()),
             None if delegation.own_dns => Operated::Unknown,
             _ => Operated::Custom,
         },
-        other_types: BTreeSet::new(),
-        task: None,
+        ..CurrentState::untold(mode)
     }
 }
 

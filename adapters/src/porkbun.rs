@@ -8,19 +8,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pdm_model::{DsRecord, Timestamp, Ttl, ZoneName};
+use pdm_ports::Fault;
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm, Glue,
-    Lock, Mode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm, Lock, Mode,
+    ModeCapability, NsTarget, Operated, Passport, Place,
 };
-use pdm_ports::{Class, Fault};
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use crate::admit::{check_place, one_per_tag};
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::{ds_difference, ns_difference, one_per_tag};
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Answer, Call, Http, Options, Wire};
 use crate::kind::{self, Kind, label};
 
@@ -43,54 +43,26 @@ const NO_ZONE_DS: Cannot = Cannot {
     way_out: "bring the whole domain at the registry, or host its zone where DS can be set (Cloudflare, PowerDNS, BIND)",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(ModeCapability {
-        ns_min: 2,
-        ns_max: 13,
-        ttl: None,
-        ds: DsForm::Ds,
-        ds_max: 4,
-        ds_cannot: None,
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: Some((600, 86_400)),
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(NO_ZONE_DS),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 60,
-    parallel: 1,
+static ABOUT: About = About {
+    id: "porkbun",
+    name: "Porkbun",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability { ns_min: 2, ds: DsForm::Ds, ds_max: 4, ..ModeCapability::LEAST }),
+        hosted_parent: Ok(ModeCapability {
+            ttl: Some((600, 86_400)),
+            ds_cannot: Some(NO_ZONE_DS),
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 60,
+        parallel: 1,
+    },
+    fields: &[
+        CredentialField::secret("api_key", "API key", "it starts with pk1_"),
+        CredentialField::secret("secret_api_key", "secret API key", "it starts with sk1_ and is shown once"),
+    ],
+    recipe: "Account, API Access: create a key. Then Domain Management, Details: switch API ACCESS on for this \
+             domain and leave it off for others; that is the only limit a key has.",
 };
-
-static FIELDS: [CredentialField; 2] = [
-    CredentialField {
-        name: "api_key",
-        label: "API key",
-        secret: true,
-        optional: false,
-        help: "it starts with pk1_",
-    },
-    CredentialField {
-        name: "secret_api_key",
-        label: "secret API key",
-        secret: true,
-        optional: false,
-        help: "it starts with sk1_ and is shown once",
-    },
-];
-
-const RECIPE: &str = "Account, API Access: create a key. Then Domain Management, Details: switch API ACCESS on for this \
-                      domain and leave it off for others; that is the only limit a key has.";
 
 /// Where nothing but the text tells it; compared as a whole.
 const TEXTS: &[(&str, Kind)] = &[
@@ -101,8 +73,8 @@ const TEXTS: &[(&str, Kind)] = &[
 ];
 
 /// The adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> crate::Made {
-    Ok(Arc::new(Porkbun { wire: Wire::new("porkbun", BASE, http, options, &CAPABILITY, judge)? }))
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, Porkbun { wire: Wire::new(&ABOUT, BASE, http, options, judge)? })
 }
 
 struct Porkbun {
@@ -162,7 +134,7 @@ struct Record {
 
 fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
     let Ok(said) = serde_json::from_slice::<Said>(&answer.body) else {
-        return Err(answer.fault(kind::by_status_alone(answer.status), "no answer of Porkbun's form"));
+        return Err(answer.foreign());
     };
     let success = said.status == "SUCCESS" && (200..300).contains(&answer.status);
     let text = said.message.unwrap_or_default();
@@ -193,12 +165,12 @@ impl Domain {
 }
 
 impl Record {
-    fn is(&self, child: &ZoneName, kind: &str) -> bool {
-        self.at(child) && self.kind == kind
+    fn is_ns(&self, child: &ZoneName) -> bool {
+        self.name.eq_ignore_ascii_case(child.as_str()) && self.kind == "NS"
     }
 
-    fn at(&self, child: &ZoneName) -> bool {
-        self.name.eq_ignore_ascii_case(child.as_str())
+    fn host(&self) -> Result<ZoneName, Fault> {
+        kind::host("porkbun", &self.content)
     }
 
     fn seconds(&self) -> Option<u32> {
@@ -215,13 +187,8 @@ impl Porkbun {
     async fn post(&self, credential: &Credential, path: &str, mut body: Value) -> Result<Answer, Fault> {
         body["apikey"] = credential.get("api_key").unwrap_or_default().into();
         body["secretapikey"] = credential.get("secret_api_key").unwrap_or_default().into();
-        let call = Call {
-            method: Method::POST,
-            url: format!("{}{path}", self.wire.base),
-            headers: Vec::new(),
-            body: Some(("application/json", Zeroizing::new(body.to_string().into_bytes()))),
-        };
-        self.wire.call(credential, call).await
+        let url = format!("{}{path}", self.wire.base);
+        self.wire.call(credential, Call::json(Method::POST, url, Some(&body))).await
     }
 
     async fn get<T: DeserializeOwned>(
@@ -281,17 +248,13 @@ impl Porkbun {
             hosted: Some(own(&ns)),
             operated: if own(&ns) { Operated::Vendor(OWN_WORD.into()) } else { Operated::Custom },
             ns,
-            ns_ttl: None,
             ds: Some(self.ds(name, credential).await?),
-            ds_ttl: None,
             lock: Lock {
                 blocks_changes: domain.obstacle(),
                 transfer: Some(text(&domain.security_lock) == "1"),
             },
             expires: domain.expires(),
-            mode: Mode::RegistryApex,
-            other_types: BTreeSet::new(),
-            task: None,
+            ..CurrentState::untold(Mode::RegistryApex)
         })
     }
 
@@ -303,23 +266,14 @@ impl Porkbun {
     ) -> Result<CurrentState, Fault> {
         let servers = self.servers(zone, credential).await?;
         let records = self.records(zone, credential).await?;
-        let ns = || records.iter().filter(|record| record.is(child, "NS"));
+        let ns = || records.iter().filter(|record| record.is_ns(child));
+        let owners = records.iter().map(|record| (record.name.as_str(), record.kind.as_str()));
         Ok(CurrentState {
-            ns: ns().map(|record| kind::host("porkbun", &record.content)).collect::<Result<_, _>>()?,
+            ns: ns().map(Record::host).collect::<Result<_, _>>()?,
             ns_ttl: ns().filter_map(Record::seconds).max().map(Ttl::new),
-            ds: None,
-            ds_ttl: None,
-            lock: Lock::default(),
-            expires: None,
-            mode: Mode::HostedParent,
             hosted: Some(own(&servers)),
-            operated: Operated::Unknown,
-            other_types: records
-                .iter()
-                .filter(|record| record.at(child) && record.kind != "NS")
-                .map(|record| record.kind.clone())
-                .collect(),
-            task: None,
+            other_types: kind::hidden_by(child.as_str(), owners),
+            ..CurrentState::untold(Mode::HostedParent)
         })
     }
 
@@ -347,12 +301,11 @@ impl Porkbun {
         credential: &Credential,
     ) -> Result<(), Fault> {
         let held = before.ds.clone().unwrap_or_default();
-        let gone: Vec<_> = held.iter().filter(|ds| wanted.iter().all(|entry| entry.ds != **ds)).collect();
-        let new: Vec<_> = wanted.iter().map(|entry| &entry.ds).filter(|ds| !held.contains(*ds)).collect();
+        let (new, gone) = ds_difference(&held, wanted);
         let (first, last): (Vec<&DsRecord>, Vec<&DsRecord>) =
-            gone.into_iter().partition(|old| new.iter().any(|ds| ds.key_tag == old.key_tag));
+            gone.into_iter().partition(|old| new.iter().any(|entry| entry.ds.key_tag == old.key_tag));
         self.drop_ds(domain, &first, credential).await?;
-        for ds in new {
+        for ds in new.iter().map(|entry| &entry.ds) {
             let body = json!({"keyTag": ds.key_tag.to_string(), "alg": ds.algorithm.to_string(),
                 "digestType": ds.digest_type.to_string(), "digest": ds.digest});
             self.post(credential, &format!("/dns/createDnssecRecord/{domain}"), body).await?;
@@ -383,45 +336,27 @@ impl Porkbun {
         credential: &Credential,
     ) -> Result<(), Fault> {
         let body = |host: &str| json!({"type": "NS", "name": label(zone, child), "content": host, "ttl": ttl.seconds().to_string()});
-        let mut missing: BTreeSet<_> = names.iter().collect();
-        let mut spare = Vec::new();
-        for record in self.records(zone, credential).await?.iter().filter(|record| record.is(child, "NS")) {
-            let host = kind::host("porkbun", &record.content)?;
-            let id = text(&record.id);
-            if !missing.remove(&host) {
-                spare.push(id);
-            } else if record.seconds() != Some(ttl.seconds()) {
-                self.post(credential, &format!("/dns/edit/{zone}/{id}"), body(host.as_str())).await?;
-            }
+        let mut records = self.records(zone, credential).await?;
+        records.retain(|record| record.is_ns(child));
+        let difference =
+            ns_difference(&records, names, ttl, |record| Ok((record.host()?, record.seconds())))?;
+        for record in difference.changed {
+            let (path, host) = (format!("/dns/edit/{zone}/{}", text(&record.id)), record.host()?);
+            self.post(credential, &path, body(host.as_str())).await?;
         }
-        for host in missing {
+        for host in difference.missing {
             self.post(credential, &format!("/dns/create/{zone}"), body(host.as_str())).await?;
         }
-        for id in spare {
-            self.post(credential, &format!("/dns/delete/{zone}/{id}"), json!({})).await?;
+        for record in difference.spare {
+            let path = format!("/dns/delete/{zone}/{}", text(&record.id));
+            self.post(credential, &path, json!({})).await?;
         }
         Ok(())
     }
 }
 
 #[async_trait]
-impl Registrar for Porkbun {
-    fn id(&self) -> &'static str {
-        "porkbun"
-    }
-    fn name(&self) -> &'static str {
-        "Porkbun"
-    }
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        &FIELDS
-    }
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Porkbun {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let ns = self.servers(domain, credential).await?;
         let found = self.domain(domain, credential).await?;
@@ -437,26 +372,10 @@ impl Registrar for Porkbun {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         match place {
             Place::RegistryApex { domain } => self.read_apex(domain, credential).await,
             Place::HostedParent { zone, child } => self.read_zone(zone, child, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(&self, _: &Place, _: &TaskId, _: &Credential) -> Result<TaskStatus, Fault> {
-        Err(Fault::new(Class::Rejected, "no-such-task", "porkbun has no tasks"))
-    }
-}
-
-#[async_trait]
-impl Vendor for Porkbun {
-    fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     fn refuse(&self, change: &Change, _: &Credential) -> Result<(), Fault> {

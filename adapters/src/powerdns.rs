@@ -4,115 +4,64 @@
 
 mod zone;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pdm_model::{DsRecord, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock, Mode,
-    ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, Lock, Mode, NsTarget, Passport,
+    Place,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use self::zone::{Found, Zone, judge};
-use crate::admit::check_place;
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::glue_changes;
+use crate::flow::{About, OWN_SERVER, Vendor, Written, made};
 use crate::gate::Gate;
 use crate::http::{Answer, Call, Http, Options, Wire};
 use crate::kind::Kind;
 
-const ID: &str = "powerdns";
-const JSON: &str = "application/json";
-
-static CAPABILITY: Capability = Capability {
-    registry_apex: Err(Cannot {
-        reason: "PowerDNS serves zones and is no registrar",
-        way_out: "change the registered domain at its registrar",
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: Some((1, 604_800)),
-        ds: DsForm::Ds,
-        ds_max: 8,
-        ds_cannot: None,
-        glue: Glue::Both,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 600,
-    parallel: 4,
+static ABOUT: About = About {
+    id: "powerdns",
+    name: "PowerDNS",
+    capability: Capability {
+        registry_apex: Err(Cannot {
+            reason: "PowerDNS serves zones and is no registrar",
+            way_out: "change the registered domain at its registrar",
+        }),
+        hosted_parent: Ok(OWN_SERVER),
+        calls_per_minute: 600,
+        parallel: 4,
+    },
+    fields: &[
+        CredentialField::plain("url", "API address", "as in https://dns.example.com:8081, without /api"),
+        CredentialField::secret("api_key", "API key", "api-key of its configuration"),
+        CredentialField::plain("server_id", "Server id", "localhost when left out").or_none(),
+    ],
+    recipe: "PowerDNS has one key for its whole API, so let a proxy in front of it admit PDM to this zone only: \
+        GET and PATCH of /api/v1/servers/localhost/zones/ZONE, PUT of its /rectify and /notify, and GET of /search-data. \
+        Use https, allow PDM's address in webserver-allow-from, and set soa_edit_api of the zone so that its serial moves.",
 };
 
-static FIELDS: &[CredentialField] = &[
-    CredentialField {
-        name: "url",
-        label: "API address",
-        secret: false,
-        optional: false,
-        help: "as in https://dns.example.com:8081, without /api",
-    },
-    CredentialField {
-        name: "api_key",
-        label: "API key",
-        secret: true,
-        optional: false,
-        help: "api-key of its configuration",
-    },
-    CredentialField {
-        name: "server_id",
-        label: "Server id",
-        secret: false,
-        optional: true,
-        help: "localhost when left out",
-    },
-];
-
-const RECIPE: &str = "PowerDNS has one key for its whole API, so let a proxy in front of it admit PDM to this zone only: \
-    GET and PATCH of /api/v1/servers/localhost/zones/ZONE, PUT of its /rectify and /notify, and GET of /search-data. \
-    Use https, allow PDM's address in webserver-allow-from, and set soa_edit_api of the zone so that its serial moves.";
-
-/// The adapter.
-pub(crate) struct PowerDnsParent {
+struct PowerDnsParent {
     wire: Wire,
     gate: Gate,
 }
 
-/// Make the adapter. It has a client of its own, which refuses addresses that a user may not point to.
-pub(crate) fn make(_http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
+/// The adapter. It has a client of its own, which refuses addresses that a user may not point to.
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
     let gate = Gate::new(options.allowed.clone());
-    let http = Http::guarded(gate.clone())?;
-    Ok(Arc::new(PowerDnsParent { wire: Wire::new(ID, "", &http, options, &CAPABILITY, judge)?, gate }))
+    let own = Http::guarded(gate.clone())?;
+    made(&ABOUT, http, PowerDnsParent { wire: Wire::new(&ABOUT, "", &own, options, judge)?, gate })
 }
 
 #[async_trait]
-impl Registrar for PowerDnsParent {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn name(&self) -> &'static str {
-        "PowerDNS"
-    }
-
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        FIELDS
-    }
-
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for PowerDnsParent {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let zone = self.zone(domain, domain, credential).await?;
         let mut notes = zone.warnings();
@@ -130,7 +79,6 @@ impl Registrar for PowerDnsParent {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         let (name, child) = (place.zone(), place.child());
         let zone = self.zone(name, child, credential).await?;
         let Found { ns, ns_ttl, ds, ds_ttl, mut other_types } = zone.at(child)?;
@@ -143,34 +91,10 @@ impl Registrar for PowerDnsParent {
             ds: Some(ds),
             ds_ttl,
             lock: Lock { blocks_changes: zone.blocks_changes(), transfer: None },
-            expires: None,
-            mode: Mode::HostedParent,
             hosted: Some(true),
-            operated: Operated::Unknown,
             other_types,
-            task: None,
+            ..CurrentState::untold(Mode::HostedParent)
         })
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(
-        &self,
-        _place: &Place,
-        _task: &TaskId,
-        _credential: &Credential,
-    ) -> Result<TaskStatus, Fault> {
-        // Every change is done when its call answers.
-        Ok(TaskStatus::Done)
-    }
-}
-
-#[async_trait]
-impl Vendor for PowerDnsParent {
-    fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     async fn write(
@@ -180,11 +104,9 @@ impl Vendor for PowerDnsParent {
         credential: &Credential,
     ) -> Result<Written, Fault> {
         let name = change.place.zone();
-        let body = serde_json::to_vec(&json!({ "rrsets": rrsets(change, before) })).map_err(|_| {
-            Fault::new(Class::Bug, "registrar-request", "the request could not be written as JSON")
-        })?;
+        let body = json!({ "rrsets": rrsets(change, before) });
         let path = format!("/zones/{}", name.dotted());
-        self.call(credential, Method::PATCH, &path, Some(body)).await?;
+        self.call(credential, Method::PATCH, &path, Some(&body)).await?;
         let zone = self.zone(name, change.place.child(), credential).await?;
         let mut notes = zone.warnings();
         // The server may not do these by itself. The write itself is done, so what fails here is told and no more.
@@ -206,18 +128,11 @@ impl PowerDnsParent {
         credential: &Credential,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<&Value>,
     ) -> Result<Answer, Fault> {
-        let call = Call {
-            method,
-            url: format!("{}{path}", self.base(credential)?),
-            headers: vec![
-                ("x-api-key", Zeroizing::new(credential.get("api_key").unwrap_or_default().to_owned())),
-                ("accept", Zeroizing::new(JSON.to_owned())),
-            ],
-            body: body.map(|body| (JSON, Zeroizing::new(body))),
-        };
-        self.wire.call(credential, call).await
+        let call = Call::json(method, format!("{}{path}", self.base(credential)?), body);
+        let key = credential.get("api_key").unwrap_or_default();
+        self.wire.call(credential, call.with("x-api-key", key)).await
     }
 
     /// Where the server's resources begin. A host that is an address is judged here, a name when it is resolved.
@@ -277,34 +192,17 @@ fn rrsets(change: &Change, before: &CurrentState) -> Vec<Value> {
     let mut sets = Vec::new();
     if let Some(NsTarget::Names { names, ttl, glue }) = &change.ns {
         sets.push(set(child, "NS", *ttl, names.iter().map(ZoneName::dotted)));
-        sets.extend(glue_sets(child, before, names, glue, *ttl));
+        for (name, addresses) in glue_changes(child, &before.ns, names, glue) {
+            let (four, six): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4());
+            let text = |all: Vec<&IpAddr>| all.into_iter().map(IpAddr::to_string).collect::<Vec<_>>();
+            sets.push(set(name, "A", *ttl, text(four).into_iter()));
+            sets.push(set(name, "AAAA", *ttl, text(six).into_iter()));
+        }
     }
     if let Some((entries, ttl)) = &change.ds {
         sets.push(set(child, "DS", *ttl, entries.iter().map(|entry| DsRecord::to_string(&entry.ds))));
     }
     sets
-}
-
-/// Addresses of nameservers below the delegated name: of the new ones set, of the old ones removed.
-fn glue_sets(
-    child: &ZoneName,
-    before: &CurrentState,
-    names: &BTreeSet<ZoneName>,
-    glue: &BTreeMap<ZoneName, BTreeSet<IpAddr>>,
-    ttl: Ttl,
-) -> Vec<Value> {
-    let none = BTreeSet::new();
-    let gone = before.ns.iter().filter(|old| old.is_at_or_below(child) && !names.contains(*old));
-    let gone = gone.map(|old| (old, &none));
-    let stay = glue.iter().filter(|(name, _)| names.contains(*name));
-    gone.chain(stay)
-        .flat_map(|(name, addresses)| {
-            let (four, six): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4());
-            let text =
-                |all: Vec<&IpAddr>| all.into_iter().map(IpAddr::to_string).collect::<Vec<_>>().into_iter();
-            [set(name, "A", ttl, text(four)), set(name, "AAAA", ttl, text(six))]
-        })
-        .collect()
 }
 
 fn set(name: &ZoneName, rtype: &str, ttl: Ttl, contents: impl Iterator<Item = String>) -> Value {

@@ -16,118 +16,69 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RecordType;
 use pdm_model::{Timestamp, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock, Mode,
-    ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, Mode, NsTarget, Passport, Place,
 };
 use pdm_ports::{Class, Fault};
 
 use self::exchange::Session;
 use self::message::{Cut, Update};
-use crate::admit::check_place;
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::glue_changes;
+use crate::flow::{About, OWN_SERVER, Vendor, Written, made};
 use crate::gate::Gate;
 use crate::http::{Http, Options};
 use crate::kind::Kind;
 
-const ID: &str = "rfc2136";
-
-static CAPABILITY: Capability = Capability {
-    registry_apex: Err(Cannot {
-        reason: "dynamic update changes a zone, not a registry",
-        way_out: "change the registered domain at its registrar",
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: Some((1, 604_800)),
-        ds: DsForm::Ds,
-        ds_max: 8,
-        ds_cannot: None,
-        glue: Glue::Both,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 600,
-    parallel: 4,
+static ABOUT: About = About {
+    id: "rfc2136",
+    name: "Dynamic update (RFC 2136)",
+    capability: Capability {
+        registry_apex: Err(Cannot {
+            reason: "dynamic update changes a zone, not a registry",
+            way_out: "change the registered domain at its registrar",
+        }),
+        hosted_parent: Ok(OWN_SERVER),
+        calls_per_minute: 600,
+        parallel: 4,
+    },
+    fields: &[
+        CredentialField::plain(
+            "server",
+            "Primary server",
+            "address or name of the primary that takes updates, with :port when it is not 53",
+        ),
+        CredentialField::plain("key_name", "Key name", "the TSIG key's name as the server knows it"),
+        CredentialField::plain(
+            "algorithm",
+            "Algorithm",
+            "hmac-sha256 (when left out), hmac-sha384 or hmac-sha512",
+        )
+        .or_none(),
+        CredentialField::secret("key", "Key", "the TSIG key's secret in base64"),
+    ],
+    recipe: "Make a TSIG key of its own (tsig-keygen, keymgr or pdnsutil generate-tsig-key) and allow it to \
+        update NS, DS, A and AAAA below the zone and nothing else: BIND \"update-policy { grant KEY zonesub NS DS A AAAA; }\", \
+        Knot an acl with \"action: update\" and \"update-type: [NS, DS, A, AAAA]\", PowerDNS \"dnsupdate=yes\" and the \
+        metadata TSIG-ALLOW-DNSUPDATE of the zone.",
 };
 
-static FIELDS: &[CredentialField] = &[
-    CredentialField {
-        name: "server",
-        label: "Primary server",
-        secret: false,
-        optional: false,
-        help: "address or name of the primary that takes updates, with :port when it is not 53",
-    },
-    CredentialField {
-        name: "key_name",
-        label: "Key name",
-        secret: false,
-        optional: false,
-        help: "the TSIG key's name as the server knows it",
-    },
-    CredentialField {
-        name: "algorithm",
-        label: "Algorithm",
-        secret: false,
-        optional: true,
-        help: "hmac-sha256 (when left out), hmac-sha384 or hmac-sha512",
-    },
-    CredentialField {
-        name: "key",
-        label: "Key",
-        secret: true,
-        optional: false,
-        help: "the TSIG key's secret in base64",
-    },
-];
-
-const RECIPE: &str = "Make a TSIG key of its own (tsig-keygen, keymgr or pdnsutil generate-tsig-key) and allow it to \
-    update NS, DS, A and AAAA below the zone and nothing else: BIND \"update-policy { grant KEY zonesub NS DS A AAAA; }\", \
-    Knot an acl with \"action: update\" and \"update-type: [NS, DS, A, AAAA]\", PowerDNS \"dnsupdate=yes\" and the \
-    metadata TSIG-ALLOW-DNSUPDATE of the zone.";
-
-/// The adapter.
-pub(crate) struct Rfc2136 {
-    http: Arc<Http>,
+struct Rfc2136 {
     gate: Gate,
     timeout: Duration,
     now: fn() -> Timestamp,
 }
 
-/// Make the adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(Rfc2136 {
-        http: Arc::clone(http),
-        gate: Gate::new(options.allowed.clone()),
-        timeout: options.timeout,
-        now: options.now,
-    }))
+/// The adapter.
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(
+        &ABOUT,
+        http,
+        Rfc2136 { gate: Gate::new(options.allowed.clone()), timeout: options.timeout, now: options.now },
+    )
 }
 
 #[async_trait]
-impl Registrar for Rfc2136 {
-    fn id(&self) -> &'static str {
-        ID
-    }
-
-    fn name(&self) -> &'static str {
-        "Dynamic update (RFC 2136)"
-    }
-
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        FIELDS
-    }
-
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Rfc2136 {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         self.session(credential).await?.admitted(domain, None).await?;
         Ok(Passport {
@@ -141,31 +92,9 @@ impl Registrar for Rfc2136 {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         let session = self.session(credential).await?;
         session.admitted(place.zone(), Some(place.child())).await?;
         session.read(place.zone(), place.child()).await
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(
-        &self,
-        _place: &Place,
-        _task: &TaskId,
-        _credential: &Credential,
-    ) -> Result<TaskStatus, Fault> {
-        // Every change is done when its message is answered.
-        Ok(TaskStatus::Done)
-    }
-}
-
-#[async_trait]
-impl Vendor for Rfc2136 {
-    fn http(&self) -> &Http {
-        &self.http
     }
 
     async fn write(
@@ -211,13 +140,9 @@ impl Session {
             ns_ttl,
             ds: Some(ds),
             ds_ttl,
-            lock: Lock::default(),
-            expires: None,
-            mode: Mode::HostedParent,
             hosted: Some(true),
-            operated: Operated::Unknown,
             other_types,
-            task: None,
+            ..CurrentState::untold(Mode::HostedParent)
         })
     }
 
@@ -262,11 +187,8 @@ fn update(change: &Change, before: &CurrentState) -> Result<Message, Fault> {
     match &change.ns {
         Some(NsTarget::Names { names, ttl, glue }) => {
             update.set_ns(child, names, *ttl)?;
-            for gone in before.ns.iter().filter(|old| old.is_at_or_below(child) && !names.contains(*old)) {
-                update.set_addresses(gone, &BTreeSet::new(), *ttl)?;
-            }
-            for (name, addresses) in glue.iter().filter(|(name, _)| names.contains(*name)) {
-                update.set_addresses(name, addresses, *ttl)?;
+            for (name, addresses) in glue_changes(child, &before.ns, names, glue) {
+                update.set_addresses(name, &addresses, *ttl)?;
             }
         }
         Some(NsTarget::Vendor(_)) => {

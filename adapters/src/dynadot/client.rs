@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pdm_ports::Fault;
-use pdm_ports::registrar::{Capability, Credential};
+use pdm_ports::registrar::Credential;
 use reqwest::Method;
 use ring::hmac;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
     }
     let said = serde_json::from_slice::<Envelope>(&answer.body).ok();
     let Some((said, code)) = said.and_then(|said| number(&said.code).map(|code| (said, code))) else {
-        return Err(answer.fault(kind::by_status_alone(answer.status), "no answer of Dynadot's form"));
+        return Err(answer.foreign());
     };
     let code = u16::try_from(code).unwrap_or(0);
     if (200..300).contains(&code) && (200..300).contains(&answer.status) {
@@ -76,12 +76,8 @@ fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
 }
 
 impl Client {
-    pub(super) fn new(http: &Arc<Http>, options: &Options, capability: &Capability) -> Result<Self, Fault> {
-        Ok(Self { wire: Wire::new("dynadot", BASE, http, options, capability, judge)? })
-    }
-
-    pub(super) fn http(&self) -> &Http {
-        &self.wire.http
+    pub(super) fn new(http: &Arc<Http>, options: &Options) -> Result<Self, Fault> {
+        Ok(Self { wire: Wire::new(&super::ABOUT, BASE, http, options, judge)? })
     }
 
     /// One signed call.
@@ -95,18 +91,11 @@ impl Client {
         let (key, secret) =
             (credential.get("key").unwrap_or_default(), credential.get("secret").unwrap_or_default());
         let url = format!("{}{path}", self.wire.base);
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let signature = sign(key, secret, path_and_query(&url), "", &body);
-        let call = Call {
-            method,
-            url,
-            headers: vec![
-                ("authorization", Zeroizing::new(format!("Bearer {key}"))),
-                ("accept", Zeroizing::new("application/json".into())),
-                ("x-signature", Zeroizing::new(signature)),
-            ],
-            body: (!body.is_empty()).then(|| ("application/json", Zeroizing::new(body.into_bytes()))),
-        };
+        let signed = body.map(Value::to_string).unwrap_or_default();
+        let signature = sign(key, secret, path_and_query(&url), "", &signed);
+        let call = Call::json(method, url, body)
+            .with("authorization", format!("Bearer {key}"))
+            .with("x-signature", signature);
         self.wire.call(credential, call).await
     }
 

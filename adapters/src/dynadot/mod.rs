@@ -12,16 +12,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pdm_model::{DsRecord, Timestamp, Ttl, ZoneName};
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Caveat, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm,
-    Glue, Lock, Mode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Caveat, Change, Credential, CredentialField, CurrentState, DsEntry, DsForm, Lock,
+    Mode, ModeCapability, NsTarget, Operated, Passport, Place,
 };
 use pdm_ports::{Class, Fault};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admit::{check_place, one_per_tag};
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::admit::{ds_difference, one_per_tag};
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Http, Options};
 use crate::kind::{self, Kind, label};
 use client::{Client, number, server, yes};
@@ -40,62 +41,41 @@ const NO_REMOVAL: Cannot = Cannot {
     way_out: "remove the NS records of the name in Dynadot's control panel",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(ModeCapability {
-        ns_min: 2,
-        ns_max: 13,
-        ttl: None,
-        ds: DsForm::Ds,
-        ds_max: 8,
-        ds_cannot: None,
-        glue: Glue::None,
-        withdraw_cannot: Some(NO_WAY_BACK),
-        asynchronous: false,
-        caveats: &[],
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 13,
-        ttl: None,
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(NO_ZONE_DS),
-        glue: Glue::None,
-        withdraw_cannot: Some(NO_REMOVAL),
-        asynchronous: false,
-        caveats: &[Caveat {
-            code: "dynadot-ns-unconfirmed",
-            text: "Dynadot's documents do not say that its zones take NS below the apex; if it refuses, nothing is \
-                   changed",
-        }],
-    }),
-    calls_per_minute: 60,
-    parallel: 1,
+static ABOUT: About = About {
+    id: "dynadot",
+    name: "Dynadot",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability {
+            ns_min: 2,
+            ds: DsForm::Ds,
+            ds_max: 8,
+            withdraw_cannot: Some(NO_WAY_BACK),
+            ..ModeCapability::LEAST
+        }),
+        hosted_parent: Ok(ModeCapability {
+            ds_cannot: Some(NO_ZONE_DS),
+            withdraw_cannot: Some(NO_REMOVAL),
+            caveats: &[Caveat {
+                code: "dynadot-ns-unconfirmed",
+                text: "Dynadot's documents do not say that its zones take NS below the apex; if it refuses, nothing \
+                       is changed",
+            }],
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 60,
+        parallel: 1,
+    },
+    fields: &[
+        CredentialField::secret("key", "API key", "Tools, API, Production Key"),
+        CredentialField::secret("secret", "API secret", "beside the key; it signs the calls"),
+    ],
+    recipe: "Tools, API: generate key and secret. They have no scopes and open the whole account, so put \
+             PDM's addresses on the list of allowed ones there.",
 };
 
-static FIELDS: [CredentialField; 2] = [
-    CredentialField {
-        name: "key",
-        label: "API key",
-        secret: true,
-        optional: false,
-        help: "Tools, API, Production Key",
-    },
-    CredentialField {
-        name: "secret",
-        label: "API secret",
-        secret: true,
-        optional: false,
-        help: "beside the key; it signs the calls",
-    },
-];
-
-const RECIPE: &str = "Tools, API: generate key and secret. They have no scopes and open the whole account, so put \
-                      PDM's addresses on the list of allowed ones there.";
-
 /// The adapter.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(Dynadot { client: Client::new(http, options, &CAPABILITY)? }))
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, Dynadot { client: Client::new(http, options)? })
 }
 
 struct Dynadot {
@@ -266,16 +246,12 @@ impl Dynadot {
         });
         Ok(CurrentState {
             ns: ns.collect::<Result<_, _>>()?,
-            ns_ttl: None,
             ds: self.ds(name, credential).await?,
-            ds_ttl: None,
             lock: Lock { blocks_changes: domain.obstacle(), transfer: Some(yes(&domain.locked)) },
             expires: domain.expires(),
-            mode: Mode::RegistryApex,
             hosted: hosted(servers.glue_type.as_deref()),
             operated: operated(servers.glue_type.as_deref()),
-            other_types: BTreeSet::new(),
-            task: None,
+            ..CurrentState::untold(Mode::RegistryApex)
         })
     }
 
@@ -286,23 +262,15 @@ impl Dynadot {
         credential: &Credential,
     ) -> Result<CurrentState, Fault> {
         let zone = self.zone(name, credential).await?;
-        let here: Vec<_> = at(&zone, label(name, child)).collect();
-        let (ns, others): (Vec<&Record>, Vec<&Record>) = here.into_iter().partition(|record| is_ns(record));
+        let label = label(name, child);
+        let owners = zone.dns_sub_list.iter().map(|r| (r.sub_host.as_str(), r.record_type.as_str()));
         Ok(CurrentState {
-            ns: ns
-                .iter()
-                .map(|record| kind::host("dynadot", &record.record_value1))
-                .collect::<Result<_, _>>()?,
+            ns: hosts(&zone, label)?,
             ns_ttl: number(&zone.ttl).and_then(|ttl| u32::try_from(ttl).ok()).map(Ttl::new),
-            ds: None,
-            ds_ttl: None,
-            lock: Lock::default(),
-            expires: None,
-            mode: Mode::HostedParent,
             hosted: hosted(zone.glue_type.as_deref()),
             operated: operated(zone.glue_type.as_deref()),
-            other_types: others.iter().map(|record| record.record_type.to_ascii_uppercase()).collect(),
-            task: None,
+            other_types: kind::hidden_by(label, owners),
+            ..CurrentState::untold(Mode::HostedParent)
         })
     }
 
@@ -345,10 +313,11 @@ impl Dynadot {
             );
         };
         let path = format!("/domains/{domain}/dnssec");
-        for entry in wanted.iter().filter(|entry| !held.contains(&entry.ds)) {
+        let (new, gone) = ds_difference(held, wanted);
+        for entry in new {
             self.client.send(credential, Method::PUT, &path, Some(&ds_body(&entry.ds))).await?;
         }
-        if held.iter().all(|ds| wanted.iter().any(|entry| entry.ds == *ds)) {
+        if gone.is_empty() {
             return Ok(());
         }
         self.client.send(credential, Method::DELETE, &path, None).await?;
@@ -375,9 +344,7 @@ impl Dynadot {
             return Err(Fault::new(Class::Rejected, "zone-not-hosted", detail));
         }
         let label = label(name, child);
-        let held = at(&zone, label).filter(|record| is_ns(record));
-        let held: BTreeSet<_> =
-            held.map(|record| kind::host("dynadot", &record.record_value1)).collect::<Result<_, _>>()?;
+        let held = hosts(&zone, label)?;
         if !held.is_subset(wanted) {
             let detail = format!(
                 "{child} has other NS records; {}; way out: {}",
@@ -401,12 +368,11 @@ impl Dynadot {
     }
 }
 
-fn at<'a>(zone: &'a Zone, label: &'a str) -> impl Iterator<Item = &'a Record> {
-    zone.dns_sub_list.iter().filter(move |record| record.sub_host.eq_ignore_ascii_case(label))
-}
-
-fn is_ns(record: &Record) -> bool {
-    record.record_type.eq_ignore_ascii_case("NS")
+/// The NS set of a name in a zone.
+fn hosts(zone: &Zone, label: &str) -> Result<BTreeSet<ZoneName>, Fault> {
+    let here = zone.dns_sub_list.iter().filter(|record| record.sub_host.eq_ignore_ascii_case(label));
+    let ns = here.filter(|record| record.record_type.eq_ignore_ascii_case("NS"));
+    ns.map(|record| kind::host("dynadot", &record.record_value1)).collect()
 }
 
 /// All six fields, or it is refused.
@@ -416,23 +382,7 @@ fn ds_body(ds: &DsRecord) -> Value {
 }
 
 #[async_trait]
-impl Registrar for Dynadot {
-    fn id(&self) -> &'static str {
-        "dynadot"
-    }
-    fn name(&self) -> &'static str {
-        "Dynadot"
-    }
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        &FIELDS
-    }
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Dynadot {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let found = self.domain(domain, credential).await?;
         let servers = self.servers(domain, credential).await?;
@@ -447,26 +397,10 @@ impl Registrar for Dynadot {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         match place {
             Place::RegistryApex { domain } => self.read_apex(domain, credential).await,
             Place::HostedParent { zone, child } => self.read_zone(zone, child, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
-    }
-
-    async fn task(&self, _: &Place, _: &TaskId, _: &Credential) -> Result<TaskStatus, Fault> {
-        Err(Fault::new(Class::Rejected, "no-such-task", "dynadot has no tasks"))
-    }
-}
-
-#[async_trait]
-impl Vendor for Dynadot {
-    fn http(&self) -> &Http {
-        self.client.http()
     }
 
     fn refuse(&self, change: &Change, _: &Credential) -> Result<(), Fault> {

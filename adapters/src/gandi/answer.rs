@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::admit::ds_of;
 use crate::http::Answer;
-use crate::kind::{Kind, by_status, by_status_alone, host, time};
+use crate::kind::{self, Kind, by_status, host, time};
 
 /// The one of Gandi's own kinds of DNS that a call brings back.
 pub(super) const LIVE_DNS: &str = "livedns";
@@ -57,10 +57,7 @@ pub(super) fn judge(answer: &Answer, _credential: &Credential) -> Result<(), Fau
                 errors.iter().map(|wrong| format!("{}: {}", wrong.name, wrong.description)).collect();
             answer.fault(kind, &words.join("; "))
         }
-        Ok(Refusal::Reason { .. }) | Err(_) => match by_status_alone(answer.status) {
-            Kind::Garbage => answer.garbage("not Gandi's"),
-            kind => answer.fault(kind, "an answer that is not Gandi's"),
-        },
+        Ok(Refusal::Reason { .. }) | Err(_) => answer.foreign(),
     })
 }
 
@@ -190,14 +187,7 @@ pub(super) fn ds(sets: &[RRset]) -> Result<(BTreeSet<DsRecord>, Option<Ttl>), Fa
 
 /// Types of the records that a delegation of `label` would hide: at it, and below it.
 pub(super) fn hidden_by(sets: &[RRset], label: &str) -> BTreeSet<String> {
-    let below = format!(".{label}");
-    sets.iter()
-        .filter(|set| {
-            let name = set.rrset_name.to_ascii_lowercase();
-            (name == label && !["NS", "DS"].contains(&set.rrset_type.as_str())) || name.ends_with(&below)
-        })
-        .map(|set| set.rrset_type.clone())
-        .collect()
+    kind::hidden_by(label, sets.iter().map(|set| (set.rrset_name.as_str(), set.rrset_type.as_str())))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use pdm_ports::registrar::Credential;
 use serde::Deserialize;
 
 use crate::http::Answer;
-use crate::kind::{Kind, by_status, by_status_alone};
+use crate::kind::{Kind, by_status};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,10 +47,7 @@ pub(super) fn judge(answer: &Answer, credential: &Credential) -> Result<(), Faul
         return answer.nothing_or_json();
     }
     let Ok(refusal) = answer.json::<Refusal>() else {
-        return Err(match by_status_alone(answer.status) {
-            Kind::Garbage => answer.garbage("not GoDaddy's"),
-            kind => answer.fault(kind, "an answer that is not GoDaddy's"),
-        });
+        return Err(answer.foreign());
     };
     let mut words = format!("{} {}", refusal.code, refusal.message);
     for field in &refusal.fields {
@@ -79,7 +76,7 @@ mod tests {
 
     fn fault(status: u16, body: &str, field: &str) -> Fault {
         let given = [(field.to_owned(), Zeroizing::new("x".repeat(20)))].into();
-        let credential = Credential::parse(super::super::FIELDS, given).unwrap();
+        let credential = Credential::parse(super::super::ABOUT.fields, given).unwrap();
         let answer = Answer { vendor: "godaddy", status, body: body.as_bytes().to_vec() };
         judge(&answer, &credential).unwrap_err()
     }

@@ -10,11 +10,11 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{DS_BY_HAND, GoDaddy, present};
-use crate::admit::cannot;
+use super::{DS_BY_HAND, GoDaddy};
+use crate::admit::{cannot, ds_difference};
 use crate::flow::Written;
 use crate::http::Answer;
-use crate::kind::{Kind, excerpt};
+use crate::kind::{Kind, excerpt, present};
 
 /// How the task of an action begins.
 pub(super) const ACTION: &str = "action/";
@@ -132,15 +132,13 @@ impl GoDaddy {
     ) -> Result<Written, Fault> {
         let nothing = BTreeSet::new();
         let held = held.unwrap_or(&nothing);
-        let wanted: BTreeSet<&DsRecord> = wanted.iter().map(|entry| &entry.ds).collect();
-        let missing: Vec<_> = wanted.iter().copied().filter(|ds| !held.contains(*ds)).collect();
-        let surplus: Vec<_> = held.iter().filter(|ds| !wanted.contains(*ds)).collect();
+        let (missing, surplus) = ds_difference(held, wanted);
         let (method, records, action) = if missing.is_empty() {
             (Method::DELETE, surplus, REMOVE_DS)
         } else {
-            (Method::PATCH, missing, ADD_DS)
+            (Method::PATCH, missing.iter().map(|entry| &entry.ds).collect(), ADD_DS)
         };
-        let body = records.into_iter().map(wire).collect::<Result<Vec<_>, _>>()?;
+        let body = records.into_iter().map(wire).collect::<Result<Value, _>>()?;
         let sent = async {
             let shopper = credential.get("shopper_id").unwrap_or_default();
             let path = self.v2(domain, shopper, credential).await?;

@@ -7,9 +7,8 @@ use pdm_ports::Fault;
 use pdm_ports::registrar::Lock;
 use serde::Deserialize;
 
-use super::ttl;
 use crate::http::Answer;
-use crate::kind::{host, time};
+use crate::kind::{self, excerpt, host, time};
 
 /// Families of statuses in which something goes on by itself.
 const IN_PROGRESS: &[&str] = &["AWAITING", "PENDING", "UPDATED"];
@@ -50,7 +49,7 @@ pub(super) fn read(answer: &Answer) -> Result<Domain, Fault> {
     } else if wire.status == "ACTIVE" || in_progress {
         None
     } else {
-        Some(format!("its status at GoDaddy is {}", crate::kind::excerpt(&wire.status)))
+        Some(format!("its status at GoDaddy is {}", excerpt(&wire.status)))
     };
     Ok(Domain {
         in_progress,
@@ -81,7 +80,7 @@ pub(super) struct Record {
 /// The names of NS records and their largest TTL.
 pub(super) fn ns(records: &[Record]) -> Result<(BTreeSet<ZoneName>, Option<Ttl>), Fault> {
     let names = records.iter().map(|record| host("GoDaddy", &record.data)).collect::<Result<_, _>>()?;
-    Ok((names, ttl(records.iter().filter_map(|record| record.seconds).max())))
+    Ok((names, records.iter().filter_map(|record| record.seconds).max().map(Ttl::new)))
 }
 
 #[derive(Deserialize)]
@@ -115,15 +114,7 @@ pub(super) fn record_ids(answer: &Answer, label: &str) -> Result<Vec<String>, Fa
 
 /// Types of the records that a delegation of `label` would hide: at it, and below it.
 pub(super) fn hidden_by(records: &[Record], label: &str) -> BTreeSet<String> {
-    let below = format!(".{label}");
-    records
-        .iter()
-        .filter(|record| {
-            let name = record.name.to_ascii_lowercase();
-            (name == label && record.rtype != "NS") || name.ends_with(&below)
-        })
-        .map(|record| record.rtype.clone())
-        .collect()
+    kind::hidden_by(label, records.iter().map(|record| (record.name.as_str(), record.rtype.as_str())))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::BASIC_DNS;
 use crate::http::Answer;
-use crate::kind::{Kind, by_status_alone, host};
+use crate::kind::{Kind, host};
 
 /// Ten times what the longest list of hosts needs.
 const MAX_NODES: u32 = 200_000;
@@ -55,11 +55,7 @@ pub(super) fn judge(answer: &Answer, _credential: &Credential) -> Result<(), Fau
     let document = parse(answer, &body);
     let envelope = document.as_ref().ok().map(Document::root_element);
     let Some(envelope) = envelope.filter(|root| root.tag_name().name() == "ApiResponse") else {
-        return Err(match (by_status_alone(answer.status), document) {
-            (Kind::Garbage, Err(fault)) => fault,
-            (Kind::Garbage, Ok(_)) => answer.garbage("not Namecheap's"),
-            (kind, _) => answer.fault(kind, "an answer that is not Namecheap's"),
-        });
+        return Err(answer.foreign());
     };
     match envelope.attribute("Status") {
         Some("OK") if answer.status == 200 => Ok(()),

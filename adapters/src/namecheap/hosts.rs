@@ -96,12 +96,7 @@ impl HostList {
 
     /// Types of the records that a delegation of this name would hide: at it, and below it.
     pub(super) fn hidden_by(&self, label: &str) -> BTreeSet<String> {
-        let below = format!(".{label}");
-        self.hosts
-            .iter()
-            .filter(|host| (host.name == label && host.rtype != "NS") || host.name.ends_with(&below))
-            .map(|host| host.rtype.clone())
-            .collect()
+        kind::hidden_by(label, self.hosts.iter().map(|host| (host.name.as_str(), host.rtype.as_str())))
     }
 
     /// The list with another NS set at one name.

@@ -151,9 +151,7 @@ pub(super) async fn read(
             .filter(|server| !server.to_delete)
             .map(|server| kind::host("ovh", &server.host))
             .collect::<Result<_, _>>()?,
-        ns_ttl: None,
         ds: (!domain.signed_by_vendor()).then_some(ds),
-        ds_ttl: None,
         lock: Lock {
             blocks_changes: domain.obstacle(),
             transfer: match domain.transfer_lock_status.as_deref() {
@@ -163,15 +161,14 @@ pub(super) async fn read(
             },
         },
         expires: domain.expires(),
-        mode: Mode::RegistryApex,
         hosted: Some(domain.name_server_type == "hosted"),
         operated: if domain.name_server_type == EXTERNAL {
             Operated::Custom
         } else {
             Operated::Vendor(domain.name_server_type)
         },
-        other_types: std::collections::BTreeSet::new(),
         task: running.map(|task| TaskId(task.id.to_string())),
+        ..CurrentState::untold(Mode::RegistryApex)
     })
 }
 

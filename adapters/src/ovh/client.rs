@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use pdm_ports::Fault;
-use pdm_ports::registrar::{Capability, Credential};
+use pdm_ports::registrar::Credential;
 use reqwest::Method;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde::Deserialize;
@@ -48,7 +48,7 @@ fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
         return answer.json::<serde::de::IgnoredAny>().map(|_| ());
     }
     let Ok(said) = serde_json::from_slice::<Failure>(&answer.body) else {
-        return Err(answer.fault(kind::by_status_alone(answer.status), "no answer of OVH's form"));
+        return Err(answer.foreign());
     };
     let code = said.error_code.as_deref().or(said.class.as_deref()).unwrap_or_default();
     let known = CODES.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind);
@@ -63,13 +63,9 @@ fn judge(answer: &Answer, _: &Credential) -> Result<(), Fault> {
 }
 
 impl Client {
-    pub(super) fn new(http: &Arc<Http>, options: &Options, capability: &Capability) -> Result<Self, Fault> {
-        let wire = Wire::new("ovh", BASE, http, options, capability, judge)?;
+    pub(super) fn new(http: &Arc<Http>, options: &Options) -> Result<Self, Fault> {
+        let wire = Wire::new(&super::ABOUT, BASE, http, options, judge)?;
         Ok(Self { wire, clock: Mutex::new(None) })
-    }
-
-    pub(super) fn http(&self) -> &Http {
-        &self.wire.http
     }
 
     /// One signed call. When the vendor finds our time wrong its clock is asked again, once.
@@ -100,21 +96,14 @@ impl Client {
         let time = self.time(credential).await?;
         let field = |name| credential.get(name).unwrap_or_default();
         let url = format!("{}{path}", self.wire.base);
-        let body = Zeroizing::new(body.map(Value::to_string).unwrap_or_default());
+        let signed = Zeroizing::new(body.map(Value::to_string).unwrap_or_default());
         let (secret, consumer) = (field("application_secret"), field("consumer_key"));
-        let signature = sign(secret, consumer, method.as_str(), &url, &body, time);
-        let header = |value: &str| Zeroizing::new(value.to_owned());
-        let call = Call {
-            method,
-            url,
-            headers: vec![
-                ("x-ovh-application", header(field("application_key"))),
-                ("x-ovh-consumer", header(consumer)),
-                ("x-ovh-timestamp", header(&time.to_string())),
-                ("x-ovh-signature", header(&signature)),
-            ],
-            body: (!body.is_empty()).then(|| ("application/json", Zeroizing::new(body.as_bytes().to_vec()))),
-        };
+        let signature = sign(secret, consumer, method.as_str(), &url, &signed, time);
+        let call = Call::json(method, url, body)
+            .with("x-ovh-application", field("application_key"))
+            .with("x-ovh-consumer", consumer)
+            .with("x-ovh-timestamp", time.to_string())
+            .with("x-ovh-signature", signature);
         self.wire.call(credential, call).await
     }
 
@@ -123,13 +112,9 @@ impl Client {
         if let Some((time, at)) = known {
             return Ok(time + i64::try_from(at.elapsed().as_secs()).unwrap_or(0));
         }
-        let application = Zeroizing::new(credential.get("application_key").unwrap_or_default().to_owned());
-        let call = Call {
-            method: Method::GET,
-            url: format!("{}/auth/time", self.wire.base),
-            headers: vec![("x-ovh-application", application)],
-            body: None,
-        };
+        let application = credential.get("application_key").unwrap_or_default();
+        let call = Call::json(Method::GET, format!("{}/auth/time", self.wire.base), None)
+            .with("x-ovh-application", application);
         let time: i64 = self.wire.call(credential, call).await?.json()?;
         *open(&self.clock) = Some((time, Instant::now()));
         Ok(time)

@@ -11,14 +11,14 @@ use async_trait::async_trait;
 use pdm_model::ZoneName;
 use pdm_ports::Fault;
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue,
-    ModeCapability, Passport, Place, Registrar, TaskId, TaskStatus,
+    Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, ModeCapability, Passport,
+    Place, TaskId, TaskStatus,
 };
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::admit::check_place;
-use crate::flow::{self, Vendor, Written};
+use crate::Made;
+use crate::flow::{About, Vendor, Written, made};
 use crate::http::{Http, Options};
 use crate::kind::{self, Kind};
 use client::Client;
@@ -28,68 +28,50 @@ const HOSTED_DS: Cannot = Cannot {
     way_out: "bring the whole domain at the registry, or host its zone where DS can be set (Cloudflare, PowerDNS, BIND)",
 };
 
-static CAPABILITY: Capability = Capability {
-    registry_apex: Ok(ModeCapability {
-        ns_min: 2,
-        ns_max: 8,
-        ttl: None,
-        ds: DsForm::Dnskey,
-        ds_max: 4,
-        ds_cannot: None,
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: true,
-        caveats: &[],
-    }),
-    hosted_parent: Ok(ModeCapability {
-        ns_min: 1,
-        ns_max: 10,
-        ttl: Some((60, 86_400)),
-        ds: DsForm::None,
-        ds_max: 0,
-        ds_cannot: Some(HOSTED_DS),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
-    }),
-    calls_per_minute: 60,
-    parallel: 2,
+static ABOUT: About = About {
+    id: "ovh",
+    name: "OVHcloud",
+    capability: Capability {
+        registry_apex: Ok(ModeCapability {
+            ns_min: 2,
+            ns_max: 8,
+            ds: DsForm::Dnskey,
+            ds_max: 4,
+            asynchronous: true,
+            ..ModeCapability::LEAST
+        }),
+        hosted_parent: Ok(ModeCapability {
+            ns_max: 10,
+            ttl: Some((60, 86_400)),
+            ds_cannot: Some(HOSTED_DS),
+            ..ModeCapability::LEAST
+        }),
+        calls_per_minute: 60,
+        parallel: 2,
+    },
+    fields: &[
+        CredentialField::plain(
+            "application_key",
+            "application key",
+            "the first of the three values of the token page",
+        ),
+        CredentialField::secret("application_secret", "application secret", "the second one"),
+        CredentialField::secret(
+            "consumer_key",
+            "consumer key",
+            "the third one; it carries the rights and the end date",
+        ),
+    ],
+    recipe: "https://eu.api.ovh.com/createToken with these rights. Always: GET /auth/currentCredential. For the \
+             registry: GET and PUT /domain/NAME, GET /domain/NAME/*, POST /domain/NAME/nameServers/update, \
+             POST /domain/NAME/dsRecord, and DELETE /domain/zone/NAME/dnssec where OVH signs the zone now. For \
+             names in the zone: GET /domain/zone/NAME and /domain/zone/NAME/*, POST /domain/zone/NAME/record, PUT and \
+             DELETE /domain/zone/NAME/record/*, POST /domain/zone/NAME/refresh. Restrict it to PDM's addresses.",
 };
 
-static FIELDS: [CredentialField; 3] = [
-    CredentialField {
-        name: "application_key",
-        label: "application key",
-        secret: false,
-        optional: false,
-        help: "the first of the three values of the token page",
-    },
-    CredentialField {
-        name: "application_secret",
-        label: "application secret",
-        secret: true,
-        optional: false,
-        help: "the second one",
-    },
-    CredentialField {
-        name: "consumer_key",
-        label: "consumer key",
-        secret: true,
-        optional: false,
-        help: "the third one; it carries the rights and the end date",
-    },
-];
-
-const RECIPE: &str = "https://eu.api.ovh.com/createToken with these rights. Always: GET /auth/currentCredential. For the \
-                      registry: GET and PUT /domain/NAME, GET /domain/NAME/*, POST /domain/NAME/nameServers/update, \
-                      POST /domain/NAME/dsRecord, and DELETE /domain/zone/NAME/dnssec where OVH signs the zone now. For \
-                      names in the zone: GET /domain/zone/NAME and /domain/zone/NAME/*, POST /domain/zone/NAME/record, PUT and \
-                      DELETE /domain/zone/NAME/record/*, POST /domain/zone/NAME/refresh. Restrict it to PDM's addresses.";
-
 /// The adapter. European accounts are the default; `base_url` names Canada or the United States.
-pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Result<Arc<dyn Registrar>, Fault> {
-    Ok(Arc::new(Ovh { client: Client::new(http, options, &CAPABILITY)? }))
+pub(crate) fn make(http: &Arc<Http>, options: &Options) -> Made {
+    made(&ABOUT, http, Ovh { client: Client::new(http, options)? })
 }
 
 struct Ovh {
@@ -113,23 +95,7 @@ struct Rule {
 }
 
 #[async_trait]
-impl Registrar for Ovh {
-    fn id(&self) -> &'static str {
-        "ovh"
-    }
-    fn name(&self) -> &'static str {
-        "OVHcloud"
-    }
-    fn capability(&self) -> &'static Capability {
-        &CAPABILITY
-    }
-    fn credential_fields(&self) -> &'static [CredentialField] {
-        &FIELDS
-    }
-    fn recipe(&self) -> &'static str {
-        RECIPE
-    }
-
+impl Vendor for Ovh {
     async fn validate(&self, domain: &ZoneName, credential: &Credential) -> Result<Passport, Fault> {
         let consumer: Consumer =
             self.client.send(credential, Method::GET, "/auth/currentCredential", None).await?.json()?;
@@ -165,15 +131,10 @@ impl Registrar for Ovh {
     }
 
     async fn read(&self, place: &Place, credential: &Credential) -> Result<CurrentState, Fault> {
-        check_place(place)?;
         match place {
             Place::RegistryApex { domain } => apex::read(&self.client, domain, credential).await,
             Place::HostedParent { zone, child } => zone::read(&self.client, zone, child, credential).await,
         }
-    }
-
-    async fn apply(&self, change: &Change, credential: &Credential) -> Result<Applied, Fault> {
-        flow::apply(self, change, credential).await
     }
 
     async fn task(&self, place: &Place, task: &TaskId, credential: &Credential) -> Result<TaskStatus, Fault> {
@@ -181,13 +142,6 @@ impl Registrar for Ovh {
             Place::RegistryApex { domain } => apex::task(&self.client, domain, task, credential).await,
             Place::HostedParent { zone, .. } => zone::task(&self.client, zone, credential).await,
         }
-    }
-}
-
-#[async_trait]
-impl Vendor for Ovh {
-    fn http(&self) -> &Http {
-        self.client.http()
     }
 
     fn unfinished(&self, state: &CurrentState) -> bool {

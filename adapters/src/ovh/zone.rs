@@ -1,18 +1,15 @@
 //! NS records inside a zone. Records are changed one by one and published all at once by a refresh; until then the
 //! state is unfinished, whoever left it so.
 
-use std::collections::BTreeSet;
-
 use pdm_model::{Ttl, ZoneName};
 use pdm_ports::Fault;
-use pdm_ports::registrar::{
-    Change, Credential, CurrentState, Lock, Mode, NsTarget, Operated, TaskId, TaskStatus,
-};
+use pdm_ports::registrar::{Change, Credential, CurrentState, Mode, NsTarget, TaskId, TaskStatus};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
+use crate::admit::ns_difference;
 use crate::flow::Written;
 use crate::kind::{self, Kind, label};
 
@@ -111,23 +108,15 @@ pub(super) async fn read(
 ) -> Result<CurrentState, Fault> {
     let records = records(client, zone, child, credential).await?;
     let ns = || records.iter().filter(|record| record.field_type == "NS");
+    // All that were read are at the name.
+    let owners = records.iter().map(|record| (label(zone, child), record.field_type.as_str()));
     Ok(CurrentState {
         ns: ns().map(|record| record.host(zone)).collect::<Result<_, _>>()?,
         // Zero is the zone's default, which is told elsewhere.
         ns_ttl: ns().map(|record| record.ttl).max().filter(|ttl| *ttl != 0).map(Ttl::new),
-        ds: None,
-        ds_ttl: None,
-        lock: Lock::default(),
-        expires: None,
-        mode: Mode::HostedParent,
-        hosted: None,
-        operated: Operated::Unknown,
-        other_types: records
-            .iter()
-            .filter(|record| record.field_type != "NS")
-            .map(|record| record.field_type.clone())
-            .collect(),
+        other_types: kind::hidden_by(label(zone, child), owners),
         task: (!deployed(client, zone, credential).await?).then(|| TaskId(REFRESH.into())),
+        ..CurrentState::untold(Mode::HostedParent)
     })
 }
 
@@ -143,28 +132,23 @@ pub(super) async fn write(
     let path = format!("/domain/zone/{zone}");
     if let Some(NsTarget::Names { names, ttl, .. }) = &change.ns {
         let label = label(zone, child);
-        let mut missing: BTreeSet<_> = names.iter().collect();
-        let mut spare = Vec::new();
-        for record in records(client, zone, child, credential).await? {
-            if record.field_type != "NS" {
-                continue;
-            }
-            // A double is spare too.
-            if !missing.remove(&record.host(zone)?) {
-                spare.push(record.id);
-            } else if record.ttl != ttl.seconds() {
-                let body = json!({"subDomain": label, "target": record.target, "ttl": ttl.seconds()});
-                let path = format!("{path}/record/{}", record.id);
-                client.send(credential, Method::PUT, &path, Some(&body)).await?;
-            }
+        let mut records = records(client, zone, child, credential).await?;
+        records.retain(|record| record.field_type == "NS");
+        let difference =
+            ns_difference(&records, names, *ttl, |record| Ok((record.host(zone)?, Some(record.ttl))))?;
+        for record in difference.changed {
+            let body = json!({"subDomain": label, "target": record.target, "ttl": ttl.seconds()});
+            let path = format!("{path}/record/{}", record.id);
+            client.send(credential, Method::PUT, &path, Some(&body)).await?;
         }
-        for ns in missing {
+        for ns in difference.missing {
             let body =
                 json!({"fieldType": "NS", "subDomain": label, "target": ns.dotted(), "ttl": ttl.seconds()});
             client.send(credential, Method::POST, &format!("{path}/record"), Some(&body)).await?;
         }
-        for id in spare {
-            client.send(credential, Method::DELETE, &format!("{path}/record/{id}"), None).await?;
+        for record in difference.spare {
+            let path = format!("{path}/record/{}", record.id);
+            client.send(credential, Method::DELETE, &path, None).await?;
         }
     }
     client.send(credential, Method::POST, &format!("{path}/refresh"), None).await?;

@@ -8,7 +8,7 @@ use pdm_ports::registrar::Credential;
 use serde::Deserialize;
 
 use crate::http::Answer;
-use crate::kind::{Kind, by_status, by_status_alone, host};
+use crate::kind::{Kind, by_status, host};
 
 #[derive(Deserialize)]
 struct Refusal {
@@ -22,10 +22,7 @@ pub(super) fn judge(answer: &Answer, _credential: &Credential) -> Result<(), Fau
     }
     Err(match answer.json::<Refusal>() {
         Ok(refusal) => answer.fault(by_status(answer.status), &refusal.error),
-        Err(_) => match by_status_alone(answer.status) {
-            Kind::Garbage => answer.garbage("not PowerDNS's"),
-            kind => answer.fault(kind, "an answer that is not PowerDNS's"),
-        },
+        Err(_) => answer.foreign(),
     })
 }
 

@@ -203,7 +203,7 @@ mod tests {
         let credential = |name: &str, algorithm: &str, key: &str| {
             let given = [("server", "192.0.2.1"), ("key_name", name), ("algorithm", algorithm), ("key", key)];
             let given = given.map(|(name, value)| (name.to_owned(), Zeroizing::new(value.to_owned()))).into();
-            Credential::parse(super::super::FIELDS, given).unwrap()
+            Credential::parse(super::super::ABOUT.fields, given).unwrap()
         };
         assert!(signer(&credential("k", "HMAC-SHA512.", "c2VjcmV0c2VjcmV0")).is_ok());
         for (name, algorithm, key) in [

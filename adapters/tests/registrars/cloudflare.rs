@@ -55,13 +55,17 @@ async fn ns_and_ds_come_in_one_batch_and_go_in_one() {
 }
 
 #[tokio::test]
-async fn other_records_at_the_name_stand_in_the_way() {
+async fn other_records_at_the_name_and_below_it_stand_in_the_way() {
     let made = parent().await;
     let parent: &dyn Parent = &made;
-    let record = serde_json::json!({"id": "x", "type": "A", "name": CHILD, "content": "192.0.2.7", "ttl": 1});
-    made.sim.with(|vendor| vendor.zones[0].records.push(record));
-    let fault = parent.apply(&parent.to_ns(NEW)).await.unwrap_err();
-    assert_eq!((fault.class, fault.code), (Class::NotOurs, "foreign-records"));
+    for owner in [CHILD.to_owned(), format!("www.{CHILD}")] {
+        let record =
+            serde_json::json!({"id": "x", "type": "A", "name": owner, "content": "192.0.2.7", "ttl": 1});
+        made.sim.with(|vendor| vendor.zones[0].records.push(record));
+        let fault = parent.apply(&parent.to_ns(NEW)).await.unwrap_err();
+        assert_eq!((fault.class, fault.code), (Class::NotOurs, "foreign-records"), "{owner}");
+        made.sim.with(|vendor| vendor.zones[0].records.pop());
+    }
     assert_eq!(parent.writes(), 0);
 }
 

@@ -194,3 +194,17 @@ async fn an_independent_client_works_against_the_simulator() {
         assert!(!parent.apply(&parent.to_ns(NEW)).await.unwrap().wrote);
     }
 }
+
+#[tokio::test]
+async fn what_a_delegation_would_hide_stops_it() {
+    let made = in_zone().await;
+    let parent: &dyn Parent = &made;
+    for label in ["sub", "www.sub"] {
+        let record = serde_json::json!({"sub_host": label, "record_type": "a", "record_value1": "192.0.2.7"});
+        made.sim.with(|vendor| vendor.domains[0].sub.push(record));
+        let fault = parent.apply(&parent.to_ns(NEW)).await.unwrap_err();
+        assert_eq!((fault.class, fault.code), (Class::NotOurs, "foreign-records"), "{label}");
+        made.sim.with(|vendor| vendor.domains[0].sub.pop());
+    }
+    assert_eq!(parent.writes(), 0);
+}

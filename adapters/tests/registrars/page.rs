@@ -115,13 +115,54 @@ fn the_page_equals_the_table() {
         sections += &section(&*registrar, seen);
     }
     let text = text + &tried + &sections;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated/registrars.md");
+    must_be("docs/generated/registrars.md", &text);
+}
+
+/// Compare a file of the repository with what it should be, or write it.
+fn must_be(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     if std::env::var_os("PDM_WRITE_DOCS").is_some() {
         std::fs::write(&path, text).unwrap();
         return;
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == text, "docs/generated/registrars.md differs from the table; run `make docs`");
+    assert!(there == text, "{file} differs from the table; run `make docs`");
+}
+
+/// One way of a registrar in a few words.
+fn in_short(mode: &Result<ModeCapability, Cannot>) -> String {
+    let Ok(can) = mode else { return "no".into() };
+    let ds = match can.ds {
+        DsForm::None => "no DS",
+        DsForm::Ds => "DS",
+        DsForm::Dnskey => "DS from DNSKEY",
+        DsForm::CdsScanned => "DS by CDS",
+    };
+    let back = if can.withdraw_cannot.is_some() { ", back by hand" } else { "" };
+    let risk = if can.caveats.is_empty() { "" } else { ", a risk to accept" };
+    format!("NS, {ds}{back}{risk}")
+}
+
+/// The block of the README between its two marks.
+#[test]
+fn the_readme_shows_the_table() {
+    const MARKS: [&str; 2] =
+        ["<!-- registrars: written by `make docs` -->\n", "<!-- end of registrars -->\n"];
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let there = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = there.split_once(MARKS[0]).unwrap();
+    let (_, after) = rest.split_once(MARKS[1]).unwrap();
+    let mut table =
+        "| registrar | a registered domain | a name in its zone | tried against |\n|---|---|---|---|\n"
+            .to_owned();
+    for entry in REGISTRARS {
+        let registrar = adapter(entry.id, None);
+        let (can, seen) = (registrar.capability(), &entry.evidence);
+        let tried: Vec<_> = [Some(seen.suite), seen.client, seen.live].into_iter().flatten().collect();
+        let (apex, hosted) = (in_short(&can.registry_apex), in_short(&can.hosted_parent));
+        writeln!(table, "| {} | {apex} | {hosted} | {} |", registrar.name(), tried.join(", ")).unwrap();
+    }
+    must_be("README.md", &[before, MARKS[0], &table, MARKS[1], after].concat());
 }
 
 #[test]

@@ -122,3 +122,18 @@ async fn a_refused_nameserver_says_so() {
     let fault = parent.apply(&parent.to_ns(&["ns1.sov.invalid", NEW[0]])).await.unwrap_err();
     assert_eq!(fault.code, "nameserver-refused");
 }
+
+#[tokio::test]
+async fn what_a_delegation_would_hide_stops_it() {
+    let made = in_zone().await;
+    let parent: &dyn Parent = &made;
+    for owner in ["sub.acme.example", "www.sub.acme.example"] {
+        let record =
+            serde_json::json!({"id": "9", "name": owner, "type": "A", "content": "192.0.2.7", "ttl": "600"});
+        made.sim.with(|vendor| vendor.domains[0].records.push(record));
+        let fault = parent.apply(&parent.to_ns(NEW)).await.unwrap_err();
+        assert_eq!((fault.class, fault.code), (Class::NotOurs, "foreign-records"), "{owner}");
+        made.sim.with(|vendor| vendor.domains[0].records.pop());
+    }
+    assert_eq!(parent.writes(), 0);
+}

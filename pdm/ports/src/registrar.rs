@@ -102,6 +102,22 @@ pub struct ModeCapability {
     pub caveats: &'static [Caveat],
 }
 
+impl ModeCapability {
+    /// What can be done where nothing more is known: one to 13 names, at once, and their withdrawal.
+    pub const LEAST: Self = Self {
+        ns_min: 1,
+        ns_max: 13,
+        ttl: None,
+        ds: DsForm::None,
+        ds_max: 0,
+        ds_cannot: None,
+        glue: Glue::None,
+        withdraw_cannot: None,
+        asynchronous: false,
+        caveats: &[],
+    };
+}
+
 /// What a vendor can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -155,6 +171,26 @@ pub struct CredentialField {
     pub optional: bool,
     /// Where to find it.
     pub help: &'static str,
+}
+
+impl CredentialField {
+    /// One that must be given and never be shown.
+    #[must_use]
+    pub const fn secret(name: &'static str, label: &'static str, help: &'static str) -> Self {
+        Self { name, label, secret: true, optional: false, help }
+    }
+
+    /// One that must be given and may be shown.
+    #[must_use]
+    pub const fn plain(name: &'static str, label: &'static str, help: &'static str) -> Self {
+        Self { name, label, secret: false, optional: false, help }
+    }
+
+    /// The same, which may be left out.
+    #[must_use]
+    pub const fn or_none(self) -> Self {
+        Self { optional: true, ..self }
+    }
 }
 
 /// A credential: named fields for one vendor. It cannot be serialized, prints no value, and is wiped when dropped.
@@ -378,6 +414,26 @@ pub struct CurrentState {
     pub other_types: BTreeSet<String>,
     /// A change that is still going on.
     pub task: Option<TaskId>,
+}
+
+impl CurrentState {
+    /// No NS, and nothing else is told.
+    #[must_use]
+    pub fn untold(mode: Mode) -> Self {
+        Self {
+            ns: BTreeSet::new(),
+            ns_ttl: None,
+            ds: None,
+            ds_ttl: None,
+            lock: Lock::default(),
+            expires: None,
+            mode,
+            hosted: None,
+            operated: Operated::Unknown,
+            other_types: BTreeSet::new(),
+            task: None,
+        }
+    }
 }
 
 /// What came of a change.

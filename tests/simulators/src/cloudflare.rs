@@ -293,9 +293,12 @@ fn normal(mut record: Value) -> Result<Value, Refusal> {
 
 fn list(zone: &Zone, request: &Request) -> Reply {
     let name = request.param("name").or(request.param("name.exact")).map(str::to_ascii_lowercase);
+    let end = request.param("name.endswith").map(str::to_ascii_lowercase);
+    let ends = |record: &Value, end: &str| record["name"].as_str().is_some_and(|name| name.ends_with(end));
     let kind = request.param("type");
     let found = zone.records.iter().filter(|record| {
         name.as_ref().is_none_or(|name| record["name"] == **name)
+            && end.as_ref().is_none_or(|end| ends(record, end))
             && kind.is_none_or(|kind| record["type"] == kind)
     });
     page(request, &found.cloned().collect::<Vec<_>>())

@@ -125,7 +125,7 @@ fn shown<T: Debug>(value: &T) -> String {
 }
 
 /// What stands before a secret in a text in lower case, in any form in which texts carry them; none when it is not there.
-fn before_secret(text: &str, secret: &str) -> Option<String> {
+pub fn before_secret(text: &str, secret: &str) -> Option<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let octets = format!("{:?}", secret.as_bytes());
     let listed = octets.trim_matches(['[', ']']).to_owned();

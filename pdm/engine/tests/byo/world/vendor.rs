@@ -6,14 +6,10 @@ pub(super) const fn mode(ds: DsForm) -> ModeCapability {
     ModeCapability {
         ns_min: 2,
         ns_max: 5,
-        ttl: None,
         ds,
         ds_max: 4,
         ds_cannot: Some(Cannot { reason: "no DS by this API", way_out: "enter it on the web page" }),
-        glue: Glue::None,
-        withdraw_cannot: None,
-        asynchronous: false,
-        caveats: &[],
+        ..ModeCapability::LEAST
     }
 }
 
@@ -25,8 +21,7 @@ pub(super) const FULL: Capability = Capability {
 };
 pub(super) const WITHOUT_DS: Capability = Capability { registry_apex: Ok(mode(DsForm::None)), ..FULL };
 
-pub(super) const FIELDS: &[CredentialField] =
-    &[CredentialField { name: "token", label: "Token", secret: true, optional: false, help: "ask" }];
+pub(super) const FIELDS: &[CredentialField] = &[CredentialField::secret("token", "Token", "ask")];
 
 /// A vendor whose writes reach the parent at once.
 pub struct Vendor {
@@ -46,16 +41,9 @@ impl Vendor {
     fn state(&self) -> CurrentState {
         self.net.with(|held| CurrentState {
             ns: held.ns.clone(),
-            ns_ttl: None,
             ds: Some(held.ds.clone()),
-            ds_ttl: None,
-            lock: Lock::default(),
-            expires: None,
-            mode: PlaceMode::RegistryApex,
-            hosted: None,
             operated: Operated::Custom,
-            other_types: BTreeSet::new(),
-            task: None,
+            ..CurrentState::untold(PlaceMode::RegistryApex)
         })
     }
 }
