@@ -139,6 +139,23 @@ impl Report {
         self.histories.iter().map(History::asked).sum()
     }
 
+    /// One line a question: how often it was asked, how many answers were lost, how often what came was something new.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let width = self.histories.iter().map(|h| h.question.len()).max().unwrap_or(0);
+        let mut table = format!("{:width$}  asked  SERVFAIL  lost  changed\n", "");
+        for history in &self.histories {
+            let count =
+                |of: &dyn Fn(&Seen) -> bool| history.broken().filter(|s| of(s)).map(|s| s.times).sum::<u32>();
+            let failed = count(&|s| matches!(s.outcome, Outcome::ServFail(_)));
+            let lost = count(&|s| !matches!(s.outcome, Outcome::ServFail(_)));
+            let changed = history.seen.len().saturating_sub(1);
+            let (question, asked) = (&history.question, history.asked());
+            table += &format!("{question:width$}  {asked:>5}  {failed:>8}  {lost:>4}  {changed:>7}\n");
+        }
+        table
+    }
+
     /// Panic unless every question was answered all the time, from its first answer on.
     ///
     /// # Panics
@@ -299,8 +316,18 @@ mod tests {
     #[test]
     fn a_loss_a_servfail_and_silence_are_breaks() {
         for bad in [Outcome::NxDomain, Outcome::ServFail(String::new()), Outcome::Silence(String::new())] {
-            let report = history(&[answer(), bad, answer()]);
+            let report = history(&[answer(), bad.clone(), answer()]);
             assert_eq!(report.broken().len(), 1, "{report}");
+            let line = report
+                .table()
+                .lines()
+                .last()
+                .unwrap()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>();
+            let failed = if bad == Outcome::ServFail(String::new()) { ["1", "0"] } else { ["0", "1"] };
+            assert_eq!(line, ["acme.com", "MX", "3", failed[0], failed[1], "2"]);
         }
     }
 

@@ -1,13 +1,15 @@
 //! A registrar's API edits the parent, and nobody has to do anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pdm_harness::full;
-use pdm_lab::{ACME, Watcher};
-use serde_json::json;
+use pdm_harness::{full, until_within};
+use pdm_lab::{ACME, Lab, Watcher};
+use serde_json::{Value, json};
 
+use crate::hook::Hook;
 use crate::registrars::{Registrar, ovh, porkbun};
-use crate::scene::{ADDRESS, Move, QUESTIONS, lab};
+use crate::scene::{ADDRESS, Move, PATIENCE, QUESTIONS, lab};
 
 /// Deaths on the way here and on the way back, in the order in which they come. `registrar.apply` takes the foreign DS
 /// out, leads NS here, puts our DS in; then takes ours out, leads NS back, puts the old DS in.
@@ -47,20 +49,28 @@ struct Journey {
 }
 
 impl Journey {
-    async fn start(lab: std::sync::Arc<pdm_lab::Lab>, registrar: Registrar) -> Self {
+    async fn start(lab: Arc<Lab>, registrar: Registrar) -> Self {
+        let moving = Move::start(lab, &registrar.section).await;
+        Self::of(moving, registrar).await
+    }
+
+    async fn of(moving: Move, registrar: Registrar) -> Self {
+        let lab = moving.lab.clone();
         lab.old.allow_transfer(ACME, true).await;
-        let moving = Move::start(lab.clone(), &registrar.section).await;
         let before = lab.registry.delegation(ACME).await;
         let watcher = lab.watcher(&QUESTIONS, Duration::from_secs(1));
         watcher.rounds(1).await;
         Self { moving, registrar, watcher, before }
     }
 
-    async fn there(&mut self, points: Vec<String>) {
+    async fn commit(&mut self, points: Vec<String>) {
         let mut commit = self.moving.claim("byo-api").await;
         commit["registrar"] = self.registrar.chosen.clone();
         self.moving.die_at(points).await;
         self.moving.ask("/v1/commit", &commit).await;
+    }
+
+    async fn arrive(&mut self) {
         self.moving.follow("active", false).await;
         let lab = self.moving.lab.clone();
         let mut names: Vec<String> = lab.ours.names().iter().map(|n| format!("{n}.")).collect();
@@ -70,14 +80,43 @@ impl Journey {
         assert_eq!((console.records(), console.authentic()), (vec![ADDRESS], true));
     }
 
-    async fn back(&mut self, points: Vec<String>) {
+    async fn release(&mut self, points: Vec<String>) {
         self.moving.die_at(points).await;
         self.moving.ask("/v1/release", &json!({"fqdn": ACME})).await;
+    }
+
+    async fn come_back(&mut self) {
         self.moving.follow("quarantined", false).await;
         let lab = self.moving.lab.clone();
         assert_eq!(lab.registry.delegation(ACME).await, self.before, "NS and DS are what they were");
         let mx = lab.cold().ask_cold("acme.com", "MX").await;
         assert_eq!((mx.records().len(), mx.authentic()), (2, true), "{mx}");
+    }
+
+    /// The daemon dies and forgets the credential: it says so, tells the owner, and goes on when it is given again.
+    async fn forget_and_be_told(&mut self, hook: &Hook, time: usize) {
+        const WAIT: &str = "credential-needed";
+        self.moving.daemon.kill();
+        self.moving.daemon.go().await;
+        until_within("the wait for the credential", PATIENCE, || async {
+            let shown = self.moving.look().await?;
+            let conditions = shown["conditions"].as_array().cloned().unwrap_or_default();
+            let awaits =
+                |c: &Value| c["type"] == "AwaitingHuman" && c["status"] == "True" && c["reason"] == WAIT;
+            if conditions.iter().any(awaits) { Ok(()) } else { Err(format!("{shown:#}")) }
+        })
+        .await;
+        until_within("the notice to the owner", PATIENCE, || async {
+            let (told, _) = hook.told().await;
+            let asked = told.iter().filter(|event| event["data"]["reason"] == WAIT);
+            let to = asked.map(|event| event["data"]["to"].as_str().unwrap()).collect::<Vec<_>>();
+            if to == vec!["dns@acme.com"; time] { Ok(()) } else { Err(format!("{told:#?}")) }
+        })
+        .await;
+        self.moving.say("the daemon forgot the credential and told the owner; it is given again");
+        let body = json!({"registrar": self.registrar.chosen});
+        let path = format!("/v1/allocations/{ACME}/credential");
+        let _ = self.moving.api.put(&path, &body).await.expect(&[204]);
     }
 
     async fn end(self) {
@@ -90,16 +129,33 @@ impl Journey {
 }
 
 #[tokio::test]
-async fn an_api_moves_it_there_and_back_in_six_writes() {
+async fn an_api_moves_it_in_six_writes_and_asks_again_for_a_credential_that_was_only_in_memory() {
     let lab = lab().await;
+    let hook = Hook::start(lab.dir()).await;
     let registrar = porkbun(&lab).await;
-    let mut journey = Journey::start(lab, registrar).await;
-    journey.there(vec![]).await;
-    journey.back(vec![]).await;
+    let sections = registrar.section.clone() + &hook.section();
+    let moving = Move::start_forgetful(lab.clone(), &sections).await;
+    let mut journey = Journey::of(moving, registrar).await;
+    journey.commit(vec![]).await;
+    journey.forget_and_be_told(&hook, 1).await;
+    journey.arrive().await;
+    journey.release(vec![]).await;
+    journey.forget_and_be_told(&hook, 2).await;
+    journey.come_back().await;
     let verbs = (journey.registrar.writes)();
     let expected = ["delete", "update", "create", "delete", "update", "create"];
     assert!(verbs.len() == 6 && verbs.iter().zip(expected).all(|(v, e)| v.contains(e)), "{verbs:?}");
+    let values = journey.registrar.chosen["credential"].as_object().unwrap().values();
+    let secrets: Vec<_> = values.map(|value| value.as_str().unwrap().to_owned()).collect();
     journey.end().await;
+    // Not in the database with its log, and not in what the daemon said.
+    let files = std::fs::read_dir(lab.dir()).unwrap().map(|file| file.unwrap().path());
+    let files: Vec<_> = files.filter(|file| file.display().to_string().contains("/pdm.")).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for (file, secret) in files.iter().flat_map(|file| secrets.iter().map(move |secret| (file, secret))) {
+        let octets = std::fs::read(file).unwrap();
+        assert!(!octets.windows(secret.len()).any(|w| w == secret.as_bytes()), "{}", file.display());
+    }
 }
 
 #[tokio::test]
@@ -111,9 +167,11 @@ async fn an_api_moves_it_and_the_daemon_dies_around_every_write() {
     let (there, back): (Vec<_>, Vec<_>) =
         if full() { traced().await } else { (sample(&THERE), sample(&BACK)) };
     let all = there.len() + back.len();
-    journey.there(there).await;
+    journey.commit(there).await;
+    journey.arrive().await;
     let mut left = journey.moving.spare();
-    journey.back(back).await;
+    journey.release(back).await;
+    journey.come_back().await;
     left += journey.moving.spare();
     journey.end().await;
     // Polls differ from run to run: of a trace, some points do not come again.
@@ -137,9 +195,11 @@ async fn traced() -> (Vec<String>, Vec<String>) {
         text.lines().filter(wanted).map(|line| format!("{line}:1")).collect::<Vec<_>>()
     };
     let begun = passed().len();
-    journey.there(vec![]).await;
+    journey.commit(vec![]).await;
+    journey.arrive().await;
     let turned = passed().len();
-    journey.back(vec![]).await;
+    journey.release(vec![]).await;
+    journey.come_back().await;
     let all = passed();
     journey.end().await;
     (all[begun..turned].to_vec(), all[turned..].to_vec())

@@ -27,9 +27,15 @@ async fn there_and_back(kill_at_each_step: bool) {
     let mut moving = Move::start(lab, &hook.section()).await;
     let before = moving.lab.registry.delegation(ACME).await;
     moving.lab.old.allow_transfer(ACME, true).await;
-    moving.say(
-        "acme.com is signed and served by the old operator; unbound asks for all its names once a second",
+    println!(
+        "\nA closed internet on this machine: a signed root, a signed com with two servers, an old operator that signs and serves\n\
+         acme.com (mail, web, a console), nameservers of ours behind PowerDNS, and unbound, which validates from the root and\n\
+         asks for {} names of acme.com once a second, from before the move until after the way back. All TTLs are {} s, so that\n\
+         a wait takes seconds; no wait is ever shorter than the TTL that was seen. A person at the registry does what PDM says.\n",
+        QUESTIONS.len(),
+        moving.lab.ttl(),
     );
+    moving.say("acme.com is with the old operator; unbound begins to ask");
     let watcher = moving.lab.watcher(&QUESTIONS, Duration::from_secs(1));
     watcher.rounds(1).await;
     commit(&mut moving).await;
@@ -46,7 +52,11 @@ async fn there_and_back(kill_at_each_step: bool) {
     assert_eq!(kept, [json!("acme.com."), json!("api.acme.com.")]);
     watcher.rounds(3).await;
     watcher.report().must_be_unbroken();
-    moving.say(&format!("{} answers so far, not one lost", watcher.report().asked()));
+    moving.say(&format!(
+        "acme.com is ours, signed and proved; {} answers so far, not one lost",
+        watcher.report().asked()
+    ));
+    println!("\nThe owner takes it back: the old nameservers and the old DS are to stand there again.\n");
 
     let _ = moving.api.post("/v1/release", &json!({"fqdn": ACME})).await.expect(&[200, 202]);
     moving.say("release is accepted");
@@ -66,7 +76,7 @@ async fn there_and_back(kill_at_each_step: bool) {
     .await;
     watcher.rounds(3).await;
     let report = watcher.stop();
-    println!("{report}");
+    println!("\nWhat unbound's client saw, there and back:\n\n{}", report.table());
     report.must_be_unbroken();
     assert!(report.of("acme.com MX").seen.iter().all(|s| s.outcome.records().len() == 2), "{report}");
     moving.say(&format!("{} answers, not one SERVFAIL, not one lost", report.asked()));

@@ -10,6 +10,7 @@ use pdm_harness::daemon::{Daemon, verb};
 use pdm_harness::powerdns::API_KEY;
 use pdm_harness::{Api, net, until_within};
 use pdm_lab::{ACME, Lab, Plan, acme};
+use pdm_model::StepKind;
 use serde_json::{Value, json};
 
 /// A move waits for TTLs of the parent, of the child and of records, one after the other, and for a person.
@@ -47,8 +48,13 @@ pub struct Move {
 }
 
 impl Move {
-    /// `more` are further sections of the configuration.
+    /// `more` are further sections of the configuration. Credentials are sealed.
     pub async fn start(lab: Arc<Lab>, more: &str) -> Self {
+        Self::start_forgetful(lab, &format!("{more}\n[credentials]\nkey = \"file:credentials.key\"\n")).await
+    }
+
+    /// The same with a daemon that keeps credentials in memory only.
+    pub async fn start_forgetful(lab: Arc<Lab>, more: &str) -> Self {
         let begun = Instant::now();
         let dir = lab.dir().to_owned();
         let file = |name: &str| -> PathBuf { dir.join(name) };
@@ -201,7 +207,8 @@ impl Move {
             let step = steps.iter().find(|s| s["state"] != "done").cloned().unwrap_or(Value::Null);
             let kind = step["kind"].as_str().unwrap_or("").to_owned();
             if !kind.is_empty() && kind != last_step {
-                self.say(&format!("step {kind}"));
+                let known = StepKind::ALL.into_iter().find(|step| step.as_str() == kind);
+                self.say(&format!("step {kind}: {}", known.map_or("", StepKind::purpose)));
                 last_step = kind;
                 if kill_at_each_step {
                     self.daemon.kill();
@@ -298,7 +305,6 @@ fn config(lab: &Lab, listen: &str) -> String {
          apex_ns = {ttl}\nparent_ns = {ttl}\nparent_ds = {ttl}\nnegative = {ttl}\n\n[byo]\nallow_addresses = [\"203.0.113.0/24\"]\nttl_address = {ttl}\n\
          ttl_apex_ns = {ttl}\nttl_parent_ns = {ttl}\nttl_parent_ds = {ttl}\nttl_negative = {ttl}\n\
          \n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n\
-         \n[credentials]\nkey = \"file:credentials.key\"\n\
          \n[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\npool_ds = \"1s\"\n\n[limits]\nrequests_per_second = 0\n"
     );
     text
