@@ -1,5 +1,7 @@
 //! Answers of check, reserve and extend.
 
+use std::collections::BTreeSet;
+
 use pdm_model::{Allocation, Timestamp, ZoneName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -58,7 +60,7 @@ pub struct ReservationView {
     pub ownership: Option<OwnershipView>,
 }
 
-/// The record that proves a brought domain.
+/// What proves a brought domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnershipView {
@@ -69,16 +71,20 @@ pub struct OwnershipView {
     pub name: String,
     /// Its text.
     pub value: String,
+    /// The other proof, for a domain that nobody uses yet: a delegation to these names, issued for this claim alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub nameservers: BTreeSet<ZoneName>,
     /// Until when it may be published.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
 }
 
 impl OwnershipView {
-    /// A TXT of this name and text.
+    /// A TXT of this name and text, or a delegation to these names.
     #[must_use]
-    pub fn txt(name: String, value: String, expires_at: Timestamp) -> Self {
-        Self { rtype: "TXT".to_owned(), name, value, expires_at }
+    pub fn new(name: String, value: String, nameservers: BTreeSet<ZoneName>, expires_at: Timestamp) -> Self {
+        Self { rtype: "TXT".to_owned(), name, value, nameservers, expires_at }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub nameservers: Vec<ZoneName>,
     /// Zones of nameserver names in which signalling records may be written.
     pub signal_zones: Vec<ZoneName>,
+    /// Below it every name has the nameservers' addresses: names are issued there for one claim each.
+    pub claim_zone: Option<ZoneName>,
     /// Addresses to ask, with the names behind them.
     pub servers: Vec<Server>,
     /// Names of servers that are left out for maintenance.

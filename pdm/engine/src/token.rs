@@ -35,6 +35,13 @@ impl TokenKey {
         URL_SAFE_NO_PAD.encode(&whole.as_ref()[..16])
     }
 
+    /// The label of nameserver names that are issued for a claim that is bound to this text.
+    #[must_use]
+    pub fn issued_label(&self, bound_to: &str) -> String {
+        let whole = hmac::sign(&self.0, format!("issued nameservers\n{bound_to}").as_bytes());
+        whole.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether `token` belongs to the allocation; in constant time.
     #[must_use]
     pub fn fits(&self, allocation: &str, token: &str) -> bool {

@@ -46,6 +46,8 @@ pub struct RegistrarChoice {
 pub enum ProvedBy {
     /// By the TXT of its challenge, at every authoritative server.
     Txt,
+    /// The parent delegates to nameserver names that were issued for the claim alone.
+    IssuedNames,
     /// The parent delegates to our nameservers.
     Delegation,
 }

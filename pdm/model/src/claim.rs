@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 /// How long a claim may wait for its proof.
 pub const CLAIM_TTL: Duration = Duration::from_secs(28 * 24 * 3600);
 
+/// Nameserver names that are issued for a claim; registries want two.
+pub const ISSUED: [&str; 2] = ["ns1", "ns2"];
+
 /// The label in front of the name whose TXT proves a claim.
 pub const CHALLENGE_LABEL: &str = "_pdm-challenge";
 

@@ -100,7 +100,7 @@ problems! {
     "ns-and-ds-apart" 422 "At a registry NS and DS are two changes" "nobody" "PDM makes them one after the other with a wait between" "conflict"
     "ns-count" 422 "The registrar takes another number of nameservers" "operator" "give as many as the detail says" "invalid-format"
     "ownership-disputed" 409 "Another owner proved the domain before" "nobody" "keep the TXT record and commit again when the time is over; the other owner is asked to prove it again until then" "conflict"
-    "ownership-unproved" 409 "The domain is not proved to be this owner's" "caller" "publish the TXT record that reserve answered, at every nameserver of the domain, and commit again" "conflict"
+    "ownership-unproved" 409 "The domain is not proved to be this owner's" "caller" "publish the TXT record that reserve answered, at every nameserver of the domain, or delegate it to the names that were answered, and commit again" "conflict"
     "parent-locked" 409 "The parent cannot be changed now" "caller" "remove what the detail names at the registrar; nothing was changed" "conflict"
     "parent-serves-child" 422 "The parent's server also serves the name, so its delegation cannot be seen" "caller" "move the name's zone off that server, or make the delegation by hand" "unsupported-registrar"
     "parent-unknown" 503 "Not every server of the parent answers" "nobody" "repeat later; nothing was changed" "api-unavailable"

@@ -154,6 +154,7 @@ fn status(client: &Client, body: &Value) {
         ("phase", text(body, "/phase")),
         ("publish", text(body, "/ownership/name")),
         ("as TXT", text(body, "/ownership/value")),
+        ("or delegate to", text(body, "/ownership/nameservers")),
         ("parent", text(body, "/brought/parentZone")),
         ("looked at", text(body, "/brought/lookedAt")),
         ("before", text(body, "/brought/previous/ns/0")),

@@ -236,6 +236,7 @@ async fn reserve(client: &Client, fqdn: &str, owner: Option<String>, mode: &str)
         ("nameservers", text(&body, "/nameservers")),
         ("publish", text(&body, "/ownership/name")),
         ("as TXT", text(&body, "/ownership/value")),
+        ("or delegate to", text(&body, "/ownership/nameservers")),
         ("token", token.clone()),
     ]);
     eprintln!("next: pdm commit {} --token {token} --ipv4 ADDRESS --wait", text(&body, "/fqdn"));

@@ -259,6 +259,7 @@ keys! {
         "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
         "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";
         "signal_zones" Names, may, "[]", "[\"openova.io\"]", "zones of nameserver names in PowerDNS in which signalling records (RFC 9615) may be written";
+        "claim_zone" Name, may, "", "\"claim.openova.io\"", "a name of yours below which a wildcard leads to the nameservers' addresses: domains are also proved by delegation to names that are issued there";
         "maintenance" Names, may, "[]", "", "nameservers that a proof may skip, named in the receipt";
     }
     "pools" {

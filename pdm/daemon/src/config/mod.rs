@@ -173,6 +173,8 @@ pub struct Dns {
     pub hostmaster: ZoneName,
     /// Zones of nameserver names in which signalling records may be written.
     pub signal_zones: Vec<ZoneName>,
+    /// Below it every name has the nameservers' addresses.
+    pub claim_zone: Option<ZoneName>,
     /// Configured trust anchors by pool.
     pub anchors: BTreeMap<ZoneName, BTreeSet<DsRecord>>,
     /// Root servers from which the tree is walked; the public ones when empty.

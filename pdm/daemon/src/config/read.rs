@@ -232,6 +232,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
     let glue = r.get("glue", value::addresses);
     let maintenance = r.get("maintenance", value::names);
     let signal_zones = r.get("signal_zones", value::names);
+    let claim_zone = r.get("claim_zone", value::name);
     let known = nameservers.clone().unwrap_or_default();
     let tables = [("nameserver_addresses", &nameserver_addresses), ("glue", &glue)];
     for (key, map) in tables {
@@ -258,6 +259,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
         glue: glue?,
         maintenance: maintenance?,
         signal_zones: signal_zones?,
+        claim_zone,
     })
 }
 

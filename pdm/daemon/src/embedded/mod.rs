@@ -153,6 +153,7 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             nameserver_addresses: by_name,
             maintenance: Vec::new(),
             signal_zones: Vec::new(),
+            claim_zone: None,
         },
         pools: wish.pools.iter().map(pool).collect(),
         byo: pool(&name("byo")?),

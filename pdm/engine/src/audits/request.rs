@@ -26,10 +26,13 @@ fn editor(mode: Mode) -> Editor {
     }
 }
 
-/// Seconds since a TXT record proved the ownership. What is delegated to us proves itself.
+/// Seconds since somebody looked for the proof of ownership. What is delegated to us proves itself.
 fn proved_ago(a: &Allocation, now: Timestamp) -> Option<u64> {
     let ownership = &a.byo.as_ref()?.ownership;
-    (ownership.by == ProvedBy::Txt).then(|| now.since(ownership.at).as_secs())
+    match ownership.by {
+        ProvedBy::Txt | ProvedBy::IssuedNames => Some(now.since(ownership.at).as_secs()),
+        ProvedBy::Delegation => None,
+    }
 }
 
 impl Engine {

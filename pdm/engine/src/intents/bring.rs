@@ -1,6 +1,6 @@
 //! What has to hold before a claim becomes an allocation: the proof, an editor that is able, and nobody in the way.
 
-use pdm_model::byo::{Byo, Ownership, ProvedBy, RegistrarChoice};
+use pdm_model::byo::{Byo, Ownership, RegistrarChoice};
 use pdm_model::lifecycle::Event;
 use pdm_model::{Allocation, Claim, Mode, Phase, Refusal, ZoneName};
 use pdm_ports::registrar::Credential;
@@ -25,13 +25,13 @@ impl Engine {
         registrar: Option<RegistrarRequest>,
     ) -> Result<Brought, IntentError> {
         let choice = self.chosen(&claim, registrar.as_ref())?;
-        self.must_be_proved(&claim).await?;
+        let by = self.must_be_proved(&claim).await?;
         let credential = match registrar {
             Some(request) => self.vault.keep(&claim.id, &request.id, request.credential).await?,
             None => None,
         };
         let now = self.parts.store.now().await?;
-        let ownership = Ownership { by: ProvedBy::Txt, at: now, claim: claim.id.clone(), asked: None };
+        let ownership = Ownership { by, at: now, claim: claim.id.clone(), asked: None };
         let byo = Byo { registered: claim.registered.clone(), registrar: choice, ownership, yielded: false };
         Ok(Brought { claim, byo, credential })
     }

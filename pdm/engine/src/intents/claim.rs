@@ -87,6 +87,9 @@ impl Engine {
         if self.settings.nameservers.iter().any(|ns| ns.is_at_or_below(&fqdn)) {
             return Err(Refusal::new("name-reserved", "our nameservers lie below it").field("domain"));
         }
+        if self.settings.claim_zone.as_ref().is_some_and(meets) {
+            return Err(Refusal::new("name-reserved", "names are issued to claims there").field("domain"));
+        }
         Ok((fqdn, registered))
     }
 

@@ -60,7 +60,7 @@ impl Engine {
             if proved {
                 proved_again(&mut live, facts.now);
             } else {
-                let detail = "its TXT is not at every nameserver of the domain any more; publish it again";
+                let detail = "what proved it is not there any more; publish the TXT again at every nameserver of the domain";
                 unproved(&mut live, "ownership-unproved", detail, facts.now);
             }
             Ok(Write { allocations: vec![live], ..Write::default() })

@@ -354,3 +354,56 @@ async fn a_newer_proof_wins_only_when_the_older_cannot_be_repeated_after_notice(
     world.until_waits("add-ds").await;
     assert_eq!(code(world.commit("acme.example", &third.token, None).await.unwrap_err()), "name-taken");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_were_issued_for_a_claim_prove_it_and_no_other() {
+    let world = World::new(false, &[]).await;
+    let claimed = world.claim("acme", "acme.example", Mode::ByoManual).await.unwrap();
+    let other = world.claim("mallory", "acme.example", Mode::ByoManual).await.unwrap();
+    let issued = claimed.challenge.unwrap().nameservers;
+    assert!(issued.len() == 2 && issued.is_disjoint(&other.challenge.unwrap().nameservers), "{issued:?}");
+    let commit = || world.commit("acme.example", &claimed.token, None);
+    let refused = commit().await.unwrap_err().to_string();
+    assert!(issued.iter().all(|name| refused.contains(name.as_str())), "{refused}");
+    // Ours alone prove nobody's claim, nor do issued ones beside others.
+    for set in [ours(), issued.union(&theirs()).cloned().collect()] {
+        world.net.with(|held| held.ns = set);
+        assert_eq!(code(commit().await.unwrap_err()), "ownership-unproved");
+    }
+    world.net.with(|held| held.ns.clone_from(&issued));
+    assert_eq!(
+        code(world.commit("acme.example", &other.token, None).await.unwrap_err()),
+        "ownership-unproved"
+    );
+    assert!(story(&world).is_empty(), "nothing is built before a proof");
+    commit().await.unwrap();
+    // Nobody's records are behind them: nothing is taken over, and what is asked for are the nameservers of all.
+    world.until_waits("set-ns").await;
+    let row = world.row().await;
+    assert_eq!(row.byo.unwrap().ownership.by, pdm_model::byo::ProvedBy::IssuedNames);
+    assert_eq!(world.store.carried(&row.id).await.unwrap(), None);
+
+    // On the way back they lead to us: they are no place to go back to, and the zone stays as long as they are there.
+    let release = world.engine.release(&admin(), "acme.example", None).await.unwrap().operation.unwrap();
+    world.until_waits("set-other-ns").await;
+    assert_eq!(story(&world), ["zone"]);
+    world.net.set_ns(theirs());
+    world.hurry(&release).await;
+    world.until_phase(Phase::Quarantined).await;
+    assert_eq!(story(&world), ["zone", "ns theirs", "zone removed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_that_was_proved_by_issued_names_moves_on_to_ours() {
+    let world = World::new(false, &[]).await;
+    let claimed = world.claim("acme", "acme.example", Mode::ByoManual).await.unwrap();
+    world.net.with(|held| held.ns = claimed.challenge.unwrap().nameservers);
+    let operation = world.commit("acme.example", &claimed.token, None).await.unwrap().operation.unwrap();
+    world.until_waits("set-ns").await;
+    world.net.set_ns(ours());
+    world.hurry(&operation).await;
+    world.until_waits("add-ds").await;
+    world.net.set_ds(BTreeSet::from([ds(OUR_KEY)]));
+    world.hurry(&operation).await;
+    world.until_phase(Phase::Active).await;
+}

@@ -24,7 +24,7 @@ use pdm_model::{
 use pdm_ports::audit::{AuditRequest, Audited, Auditor, Glance, GlanceRequest};
 use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::registrar::{
-    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm, Glue, Lock,
+    Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,
 };
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentAnswer, ParentView, RRsetAnswer, Security};
@@ -336,6 +336,7 @@ fn settings(sweep: Duration) -> Settings {
         sweep,
         failover_look: Duration::from_secs(3600),
         signal_zones: vec![name("openova.io")],
+        claim_zone: Some(name("claim.openova.io")),
         pool_ds: Duration::ZERO,
         proof_age: Duration::from_secs(3600),
         audit: AuditSettings { glance: Duration::ZERO, full: Duration::ZERO, ..AuditSettings::default() },

@@ -112,6 +112,7 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ("carry-waive", "May differ", "يجوز أن يختلف"),
     ("certificates", "Certificates", "الشهادات"),
     ("chain", "Chain of trust", "سلسلة الثقة"),
+    ("challenge-names", "If nobody uses the domain yet, there is another proof: delegate it to these nameservers. The names were issued for this claim alone.", "إن لم يكن النطاق مستخدماً بعد فهناك إثبات آخر: فوّضه إلى خوادم الأسماء هذه، وقد صدرت أسماؤها لهذا الطلب وحده."),
     ("challenge-text", "Publish this TXT record at your DNS host. It proves that the domain is yours; nothing else changes before it is seen at every nameserver of the domain.", "انشر سجل TXT هذا لدى مستضيف DNS لديك. فهو يثبت أن النطاق لك، ولا يتغير شيء قبل رؤيته في جميع خوادم أسماء النطاق."),
     ("change", "Change", "تغيير"),
     ("check-now", "Check now", "افحص الآن"),

@@ -29,6 +29,7 @@ pub(crate) async fn handler(
     let mut detail =
         AllocationDetail::new(&found.allocation, &desired, nameservers, found.operation.as_ref());
     let challenge = engine.pending_challenge(&found.allocation);
-    detail.ownership = challenge.map(|c| OwnershipView::txt(c.name, c.value, found.allocation.expires_at));
+    let until = found.allocation.expires_at;
+    detail.ownership = challenge.map(|c| OwnershipView::new(c.name, c.value, c.nameservers, until));
     Ok(json(StatusCode::OK, &detail))
 }

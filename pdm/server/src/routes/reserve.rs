@@ -70,7 +70,7 @@ async fn claim(
         let mut view =
             ReservationView::new(&claimed.allocation, claimed.token, &engine.settings().nameservers);
         let until = claimed.allocation.expires_at;
-        view.ownership = claimed.challenge.map(|c| OwnershipView::txt(c.name, c.value, until));
+        view.ownership = claimed.challenge.map(|c| OwnershipView::new(c.name, c.value, c.nameservers, until));
         Ok(Answer::new(StatusCode::CREATED, &view)?.with_token_of(&id))
     })
     .await

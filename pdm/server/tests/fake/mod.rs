@@ -196,6 +196,7 @@ pub fn settings() -> Settings {
         poll: Duration::from_secs(1),
         sweep: Duration::from_secs(30),
         signal_zones: Vec::new(),
+        claim_zone: None,
         pool_ds: Duration::ZERO,
         proof_age: Duration::from_secs(3600),
         failover_look: Duration::from_secs(5),

@@ -12,8 +12,10 @@ use super::{Change, before, change, done, edit, forget_instruction, look, may, n
 use crate::editor::place;
 use crate::reconcile::drive::{Outcome, Work};
 
+/// Every name that leads here, with those that were issued to prove the claim.
 fn our_names(work: &Work) -> BTreeSet<ZoneName> {
-    work.engine.settings.nameservers.iter().cloned().collect()
+    let engine = &work.engine;
+    engine.settings.nameservers.iter().cloned().chain(engine.issued_names(&work.allocation)).collect()
 }
 
 /// NS as it was. It is enough that no parent server delegates here: wherever else a person led the name is theirs.

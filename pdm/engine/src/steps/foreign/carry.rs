@@ -25,8 +25,10 @@ pub(in crate::steps) async fn settled(work: &mut Work) -> Result<Outcome, Fault>
     let step = StepKind::AwaitCarryOver;
     let to = ours(work);
     let seen = look(work, &to).await?;
-    let leaving: BTreeSet<ZoneName> =
-        seen.ns_sets().filter(|(set, _)| *set != to.ns).flat_map(|(set, _)| set.clone()).collect();
+    // Behind names that were issued for the claim are our own servers, which have nothing to take over.
+    let issued = work.engine.issued_names(&work.allocation);
+    let others = seen.ns_sets().filter(|(set, _)| *set != to.ns && *set != issued);
+    let leaving: BTreeSet<ZoneName> = others.flat_map(|(set, _)| set.clone()).collect();
     let moved = seen.ns_sets().any(|(set, _)| *set == to.ns);
     if leaving.is_empty() || moved {
         return Ok(done(json!({ "serversBefore": leaving })));

@@ -77,12 +77,13 @@ async fn look(work: &mut Work, to: &Operator) -> Result<Look, Fault> {
     observed.parent.ns_ttl = seen.ns_sets().filter(|(set, _)| !set.is_empty()).map(|(_, ttl)| *ttl).max();
     observed.parent.ds_ttl = seen.ds_records().map(|(_, ttl)| ttl).max();
     let ns_ttl = observed.parent.ns_ttl;
+    let issued = work.engine.issued_names(&work.allocation);
     let state = state(work);
     state.zone = Some(view.parent.clone());
     state.ns_ttl = state.ns_ttl.max(ns_ttl);
     state.memory.learn(&seen, to);
     state.look = Some(seen.clone());
-    keep_previous(state, &view.answers, &seen, to);
+    keep_previous(state, &view.answers, &seen, &[&to.ns, &issued]);
     Ok(seen)
 }
 
@@ -92,13 +93,19 @@ pub(crate) async fn parents(work: &mut Work) -> Result<Vec<ParentSight>, Fault> 
     Ok(look(work, &to).await?.parents)
 }
 
-/// What stood there before our first write. The way back leads to it, so it is kept with the first complete look.
-fn keep_previous(state: &mut ForeignParent, answers: &[ParentAnswer], seen: &Look, to: &Operator) {
+/// What stood there before our first write. The way back leads to it, so it is kept with the first complete look. What
+/// leads to us is nothing to go back to.
+fn keep_previous(
+    state: &mut ForeignParent,
+    answers: &[ParentAnswer],
+    seen: &Look,
+    here: &[&BTreeSet<ZoneName>],
+) {
     if state.previous.is_some() || seen.silent_parent().is_some() || state.memory.wrote_ns.is_some() {
         return;
     }
     let none = || (BTreeSet::new(), Ttl::new(0));
-    let ns = seen.ns_sets().find(|(set, _)| *set != to.ns).cloned().unwrap_or_else(none);
+    let ns = seen.ns_sets().find(|(set, _)| !here.contains(&set)).cloned().unwrap_or_else(none);
     let mut glue: BTreeMap<ZoneName, BTreeSet<std::net::IpAddr>> = BTreeMap::new();
     for (name, set) in answers.iter().flat_map(|a| &a.glue).filter(|(name, _)| ns.0.contains(*name)) {
         glue.entry(name.clone()).or_default().extend(set);
