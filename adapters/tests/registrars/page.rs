@@ -160,7 +160,7 @@ fn the_readme_shows_the_table() {
         let (can, seen) = (registrar.capability(), &entry.evidence);
         let tried: Vec<_> = [Some(seen.suite), seen.client, seen.live].into_iter().flatten().collect();
         let (apex, hosted) = (in_short(&can.registry_apex), in_short(&can.hosted_parent));
-        writeln!(table, "| {} | {apex} | {hosted} | {} |", registrar.name(), tried.join(", ")).unwrap();
+        writeln!(table, "| {} | {apex} | {hosted} | {} |", registrar.name(), tried.join("; ")).unwrap();
     }
     must_be("README.md", &[before, MARKS[0], &table, MARKS[1], after].concat());
 }
