@@ -23,7 +23,13 @@ impl Engine {
         caller.must(Right::Release)?;
         self.must_trust_store()?;
         let (name, _) = super::parse_fqdn(fqdn)?;
-        if let Some(withdrawn) = self.withdraw_claim(caller, &name, token).await? {
+        // A name that is in use is meant before a claim on it, of which its token tells.
+        let used = |a: &Allocation| a.phase.has_zone() || a.phase == Phase::Releasing;
+        let here =
+            self.parts.store.allocation(&name).await?.is_some_and(|(a, _)| used(&a) && caller.sees(&a));
+        if (!here || token.is_some())
+            && let Some(withdrawn) = self.withdraw_claim(caller, &name, token).await?
+        {
             return Ok(withdrawn);
         }
         let before = self.visible(caller, &name).await?;

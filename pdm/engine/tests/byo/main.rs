@@ -391,6 +391,8 @@ async fn names_that_were_issued_for_a_claim_prove_it_and_no_other() {
     world.hurry(&release).await;
     world.until_phase(Phase::Quarantined).await;
     assert_eq!(story(&world), ["zone", "ns theirs", "zone removed"]);
+    let claims = world.store.claims(&name("acme.example")).await.unwrap();
+    assert_eq!(claims.iter().map(|c| c.owner.as_str()).collect::<Vec<_>>(), ["mallory"], "it was not meant");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
