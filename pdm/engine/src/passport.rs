@@ -27,6 +27,8 @@ const HOSTS: &[(&str, &str)] = &[
     ("ovh.net", "ovh"),
     ("anycast.me", "ovh"),
     ("dynadot.com", "dynadot"),
+    ("gandi.net", "gandi"),
+    ("porkbun.com", "porkbun"),
 ];
 
 /// What was seen of a domain.

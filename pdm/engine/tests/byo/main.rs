@@ -213,6 +213,17 @@ async fn the_older_path_writes_only_what_is_safe_now_and_the_passport_says_the_w
     assert_eq!((story(&world), world.net.with(|held| held.writes)), (vec!["ns ours".to_owned()], 1));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passport_is_there_within_two_seconds_whoever_is_silent() {
+    let world = World::new(true, &[]).await;
+    world.net.with(|held| held.parent_hangs = true);
+    let within = std::time::Duration::from_secs(2);
+    let seen = tokio::time::timeout(within, world.engine.passport(&admin(), "acme.example")).await.unwrap();
+    let seen = seen.unwrap();
+    assert!(seen.parent.is_none() && seen.plan.is_none(), "{seen:?}");
+    assert_eq!(seen.registered, name("acme.example"));
+}
+
 /// Every caller's trick in every mode, while the registry keeps the DS of the servers before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_flips_a_domain_under_a_foreign_ds() {

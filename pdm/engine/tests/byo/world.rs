@@ -87,6 +87,8 @@ pub struct Held {
     pub made: u8,
     pub txt: BTreeSet<String>,
     pub old_answers: bool,
+    /// No server of the parent answers, and nobody gives up asking.
+    pub parent_hangs: bool,
     pub old_signed: bool,
     /// Everything that happened at the parent and to the zone, in order.
     pub story: Vec<String>,
@@ -202,6 +204,9 @@ pub fn our_servers() -> Vec<Server> {
 #[async_trait]
 impl DelegationWalk for Net {
     async fn parent(&self, _: &ZoneName) -> Result<ParentView, Fault> {
+        if self.with(|held| held.parent_hangs) {
+            std::future::pending::<()>().await;
+        }
         let answer = |held: &Held, n: u8| ParentAnswer {
             server: server(&format!("p{n}.example"), 100 + n),
             ns: Some((held.ns.clone(), TTL)),
