@@ -58,7 +58,7 @@ docs:
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-model --test generated
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-dnssec --test rolls the_page
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-adapters --test registrars page
-	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-auditor --lib the_page_is
+	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-auditor --lib the_pages_are
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-lua-records --test golden
 	PDM_WRITE_DOCS=1 cargo test --locked -p pool-domain-manager the_definitions_are
 	PDM_WRITE_DOCS=1 cargo test --locked -p pdm-system-tests --test deploy the_alerts_are

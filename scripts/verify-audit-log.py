@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Verify an export of the audit log (`pdm log export`) with nothing but Python's standard library.
+"""Verify an export of the audit log (`pdm log export`) or an evidence pack (`pdm evidence`) with nothing but Python's standard library.
 
 usage: verify-audit-log.py FILE [--key HEX]
 
@@ -7,7 +7,8 @@ Each line is {"link": {...}} or {"checkpoint": {...}}. A link's digest is SHA-25
 place, seq, time in milliseconds, actor, action, name or nothing, result, detail. Its hash is SHA-256 over the hash of
 the place before (32 zero octets before the first) and the digest. A link of an extract may have no content; then its
 digest is taken as it stands, and still the chain must hold. A checkpoint is an Ed25519 signature (RFC 8032) over
-"pdm audit log checkpoint\\nPLACE\\nMILLISECONDS\\nHASH\\n". Exit status 0: everything holds; 1: the first place that does
+"pdm audit log checkpoint\\nPLACE\\nMILLISECONDS\\nHASH\\n". An evidence pack is one object: "bundle", a JSON text with such
+a log in it, its SHA-256 as "digest", and an Ed25519 "signature" by "key" over "pdm evidence\\nDIGEST\\n". Exit status 0: everything holds; 1: the first place that does
 not is named; 2: usage.
 """
 
@@ -130,6 +131,22 @@ def verify(lines, key):
     return None
 
 
+def unpack(whole, key):
+    """The lines of the log in an evidence pack, or what is wrong with the pack."""
+    if key and whole["key"].lower() != key.lower():
+        return None, "another key signed the bundle"
+    digest = hashlib.sha256(whole["bundle"].encode()).hexdigest()
+    if digest != whole["digest"]:
+        return None, "the bundle was changed"
+    text = f"pdm evidence\n{digest}\n".encode()
+    if not ed25519_holds(bytes.fromhex(whole["key"]), text, bytes.fromhex(whole["signature"])):
+        return None, "the signature over the bundle is wrong"
+    bundle = json.loads(whole["bundle"])
+    print(f"the bundle about {bundle['fqdn']} was signed by {whole['key']}")
+    lines = [json.dumps(link) for link in bundle["log"]["links"]]
+    return lines + [json.dumps({"checkpoint": point}) for point in bundle["log"]["checkpoints"]], None
+
+
 def main():
     arguments = sys.argv[1:]
     key = None
@@ -142,7 +159,13 @@ def main():
         return 2
     try:
         with open(arguments[0], encoding="utf-8") as file:
-            wrong = verify(file, key)
+            text = file.read()
+        try:
+            whole = json.loads(text)
+        except ValueError:
+            whole = {}
+        lines, wrong = unpack(whole, key) if "bundle" in whole else (text.splitlines(), None)
+        wrong = wrong or verify(lines, key)
     except (ValueError, KeyError, TypeError) as error:
         wrong = f"this is not an export of the audit log: {error!r}"
     if wrong:

@@ -134,6 +134,49 @@ pub(crate) async fn by_tcp(
     Exchange { replies, sent_udp: 0, sent_tcp, elapsed: begun.elapsed() }
 }
 
+/// How the reason begins when somebody else answered.
+const ELSEWHERE: &str = "the reply came from ";
+
+/// Who answered in place of the one that was asked, if that is the reason.
+pub(crate) fn came_from(why: &str) -> Option<&str> {
+    why.strip_prefix(ELSEWHERE)
+}
+
+/// Ask by UDP once, and hear a reply from any address. One that comes from elsewhere is no reply, but the reason names who
+/// sent it.
+pub(crate) async fn for_anyone(
+    address: SocketAddr,
+    question: &Question,
+    patience: Duration,
+    random: &SystemRandom,
+) -> Exchange {
+    let begun = Instant::now();
+    let (replies, sent_udp) = run(std::slice::from_ref(question), random, async |pending| {
+        let socket = UdpSocket::bind(any(address)).await?;
+        let mut buffer = vec![0u8; DATAGRAM];
+        let mut query = Vec::with_capacity(64);
+        for (question, id) in pending.queries() {
+            question.write(id, &mut query);
+        }
+        socket.send_to(&query, address).await?;
+        pending.sent += 1;
+        let reply = async {
+            while pending.open > 0 {
+                let (length, from) = socket.recv_from(&mut buffer).await?;
+                pending.take(buffer.get(..length).unwrap_or_default())?;
+                if pending.open == 0 && from != address {
+                    pending.replies.fill(None);
+                    return Err(io::Error::other(format!("{ELSEWHERE}{from}")));
+                }
+            }
+            Ok(())
+        };
+        timeout(patience, reply).await.unwrap_or(Ok(()))
+    })
+    .await;
+    Exchange { replies, sent_udp, sent_tcp: 0, elapsed: begun.elapsed() }
+}
+
 /// Carry questions through `exchange` and say of the unanswered why.
 async fn run(
     questions: &[Question],
@@ -153,12 +196,16 @@ async fn run(
     (pending.finish(&why), sent)
 }
 
-async fn udp(address: SocketAddr, pending: &mut Pending<'_>, patience: Duration) -> io::Result<()> {
-    let any: SocketAddr = match address {
+/// Any local address of the same family.
+fn any(address: SocketAddr) -> SocketAddr {
+    match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let socket = UdpSocket::bind(any).await?;
+    }
+}
+
+async fn udp(address: SocketAddr, pending: &mut Pending<'_>, patience: Duration) -> io::Result<()> {
+    let socket = UdpSocket::bind(any(address)).await?;
     // A connected socket hears only this address, and hears at once when nobody listens there.
     socket.connect(address).await?;
     let mut buffer = vec![0u8; DATAGRAM];
@@ -231,4 +278,35 @@ async fn tcp_once(address: SocketAddr, pending: &mut Pending<'_>) -> io::Result<
         stream_octets.drain(..done);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pdm_dnssec::{Name, rtype};
+
+    #[tokio::test]
+    async fn a_reply_from_elsewhere_is_no_reply_and_names_its_sender() {
+        let question = Question::new(Name::parse("a.example.").unwrap(), rtype::SOA);
+        for stray in [false, true] {
+            let asked = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let (address, sender) = (asked.local_addr().unwrap(), other.local_addr().unwrap());
+            tokio::spawn(async move {
+                let mut octets = [0u8; 512];
+                let (length, from) = asked.recv_from(&mut octets).await.unwrap();
+                octets[2] |= 0x84;
+                let socket = if stray { &other } else { &asked };
+                // Noise first.
+                socket.send_to(b"noise", from).await.unwrap();
+                socket.send_to(&octets[..length], from).await.unwrap();
+            });
+            let patience = Duration::from_secs(20);
+            let exchange = for_anyone(address, &question, patience, &SystemRandom::new()).await;
+            match &exchange.replies[0] {
+                Ok(_) => assert!(!stray),
+                Err(why) => assert_eq!((stray, came_from(why)), (true, Some(sender.to_string().as_str()))),
+            }
+        }
+    }
 }

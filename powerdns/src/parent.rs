@@ -201,8 +201,12 @@ impl ParentSide for PoolParent {
         Ok(view.foreign_names(&room.usual, &zones))
     }
 
-    async fn delegations(&self, pool: &ZoneName) -> Result<Vec<(ZoneName, Delegation)>, Fault> {
-        self.look(pool, |view, _| view.delegations()).await
+    async fn each_delegation(
+        &self,
+        pool: &ZoneName,
+        each: &mut (dyn FnMut(ZoneName, Delegation) + Send),
+    ) -> Result<(), Fault> {
+        self.look(pool, |view, _| view.delegations().for_each(|(name, there)| each(name, there))).await
     }
 
     async fn foreign_serial(&self, pool: &ZoneName) -> Result<u32, Fault> {

@@ -321,8 +321,8 @@ impl View {
     }
 
     /// Every delegation.
-    pub(crate) fn delegations(&self) -> Vec<(ZoneName, Delegation)> {
-        self.children.iter().filter_map(|(label, e)| Some((self.name(label)?, e.delegation()))).collect()
+    pub(crate) fn delegations(&self) -> impl Iterator<Item = (ZoneName, Delegation)> {
+        self.children.iter().filter_map(|(label, e)| Some((self.name(label)?, e.delegation())))
     }
 
     /// How many delegations there are.

@@ -77,6 +77,40 @@ pub struct Check {
     pub(crate) run: fn(&Facts, &mut Found<'_>),
 }
 
+impl Check {
+    /// The page about it, in Markdown.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let who = match self.duty {
+            Duty::Servers => "operator (nameservers)",
+            Duty::Zone => "operator (zone)",
+            Duty::Delegation => "operator, or customer at a registrar (delegation)",
+            Duty::Above => "parent",
+            Duty::Registration => "customer; operator for a pool",
+        };
+        let needs = match self.needs {
+            Needs::Nothing => "nothing in particular",
+            Needs::Parent => "answers of the parent",
+            Needs::Servers => "a nameserver that answers for the zone",
+            Needs::Signed => "a signed zone",
+            Needs::Ds => "a DS in the parent",
+            Needs::Intent => "an active name of PDM's",
+            Needs::Pool => "a pool",
+        };
+        let Self { id, alias, title, severity, explanation, fix, .. } = self;
+        let alias = if alias.is_empty() { String::new() } else { format!(" (zonemaster {alias})") };
+        let repair = if self.repair { format!("; `pdm audit NAME --fix {id}`") } else { String::new() };
+        let because = match self.because {
+            [] => String::new(),
+            codes => format!("* Explained by: {}\n", codes.join(", ")),
+        };
+        format!(
+            "# {id}{alias}\n\n**{title}.** {explanation}\n\n* Severity: {severity}\n* Who must act: {who}\n\
+             * Needs: {needs}\n* Fix: {fix}{repair}\n{because}"
+        )
+    }
+}
+
 /// Where a check puts what it found.
 pub(crate) struct Found<'a> {
     check: &'static Check,

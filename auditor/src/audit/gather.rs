@@ -274,6 +274,12 @@ async fn child(session: &Session<'_>, zone: &Name, server: &Server, names: &[(Na
     };
     let (one, two, three, four) = tokio::join!(by_udp, as_is, by_tcp, axfr);
     heard.extend(one.into_iter().chain(two).chain(three).chain(four));
+    // Silence may be a reply that came from elsewhere, which nobody else hears.
+    if heard.get(&Probe::Soa).is_some_and(|reply| reply.answer.is_err() && reply.octets.is_empty()) {
+        let question = Probe::FromAnywhere.question(zone);
+        let reply = session.ask_for_anyone(server.address, &question).await;
+        heard.extend([said(((Probe::FromAnywhere, question), reply))]);
+    }
     Child { server: server.clone(), heard }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Probe {
     Aaaa,
     /// A type that the apex does not have: the denial is looked at.
     NoData,
+    /// SOA of a server that is silent: a reply from any address is heard.
+    FromAnywhere,
     /// SOA without EDNS.
     Plain,
     /// DNSKEY with a payload of 512 octets.
@@ -88,7 +90,7 @@ impl Probe {
 
     /// A truncated datagram leads to the same question by TCP; not where the datagram itself is looked at.
     pub(crate) fn wants_the_whole(&self) -> bool {
-        !matches!(self, Self::Plain | Self::Small | Self::SoaByTcp | Self::Axfr)
+        !matches!(self, Self::FromAnywhere | Self::Plain | Self::Small | Self::SoaByTcp | Self::Axfr)
     }
 
     pub(crate) fn question(&self, zone: &Name) -> Question {
@@ -107,6 +109,8 @@ impl Probe {
             Self::Caa => at(number::CAA),
             Self::Aaaa => at(rtype::AAAA),
             Self::NoData => at(number::HINFO),
+            // Its payload tells it from the question that was not answered.
+            Self::FromAnywhere => at(rtype::SOA).with(edns(Edns { payload: 1231, ..Edns::DO })),
             Self::Plain => at(rtype::SOA).with(Form { edns: None, ..Form::default() }),
             Self::Small => at(rtype::DNSKEY).with(edns(Edns { payload: 512, ..Edns::DO })),
             Self::Version1 => at(rtype::SOA).with(edns(Edns { version: 1, ..Edns::DO })),

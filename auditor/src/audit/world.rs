@@ -527,6 +527,11 @@ fn held(zone: &Zone) -> Vec<RRset> {
     .collect()
 }
 
+/// The network of an address.
+fn network(text: &str) -> ipnet::IpNet {
+    ipnet::IpNet::new(ip(text), 16).unwrap().trunc()
+}
+
 fn request(sovereign: &Zone) -> AuditRequest {
     let fqdn = ZoneName::parse(SOVEREIGN).unwrap();
     let ns = ["ns1.openova.io", "ns2.openova.io"].map(|n| ZoneName::parse(n).unwrap());
@@ -569,5 +574,6 @@ fn request(sovereign: &Zone) -> AuditRequest {
             expires: Some((NOW + 300 * 24 * HOUR) * 1000),
             status: BTreeSet::from(["client transfer prohibited".to_owned()]),
         },
+        networks: BTreeMap::from([(network(NS1), 64_501), (network(NS2), 64_502)]),
     }
 }

@@ -9,15 +9,15 @@ use crate::audit::probe::Probe;
 
 pub(super) const CHECK: Check = Check {
     id: "CONNECTIVITY01",
-    alias: "Connectivity01, Nameserver04",
+    alias: "Connectivity01",
     title: "a nameserver does not answer by UDP",
-    severity: "error for each address that does not answer for the zone by UDP, or answers from another address",
-    explanation: "Most questions come by UDP; a silent server costs every resolver seconds. A reply from another address than the one that was asked counts as silence, because resolvers drop it.",
+    severity: "error for each address that does not answer for the zone by UDP",
+    explanation: "Most questions come by UDP; a silent server costs every resolver seconds.",
     fix: "start the server, open port 53, or take it out of the NS set",
     repair: false,
     duty: Duty::Servers,
     needs: Needs::Nothing,
-    because: &["BASIC02", "ADDRESS01"],
+    because: &["BASIC02", "NAMESERVER04", "ADDRESS01"],
     run,
 };
 

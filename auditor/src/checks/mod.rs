@@ -13,6 +13,7 @@ mod byo02;
 mod byo03;
 mod connectivity01;
 mod connectivity02;
+mod connectivity03;
 mod connectivity04;
 mod consistency01;
 mod consistency02;
@@ -49,6 +50,7 @@ mod key01;
 mod nameserver01;
 mod nameserver02;
 mod nameserver03;
+mod nameserver04;
 mod nameserver05;
 mod nameserver06;
 mod nameserver07;
@@ -105,6 +107,7 @@ pub const CHECKS: &[&Check] = &[
     &address03::CHECK,
     &connectivity01::CHECK,
     &connectivity02::CHECK,
+    &connectivity03::CHECK,
     &connectivity04::CHECK,
     &consistency01::CHECK,
     &consistency02::CHECK,
@@ -140,6 +143,7 @@ pub const CHECKS: &[&Check] = &[
     &nameserver01::CHECK,
     &nameserver02::CHECK,
     &nameserver03::CHECK,
+    &nameserver04::CHECK,
     &nameserver05::CHECK,
     &nameserver06::CHECK,
     &nameserver07::CHECK,
@@ -192,62 +196,46 @@ pub const CHECKS: &[&Check] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fmt::Write as _;
+    use std::path::Path;
 
     use super::CHECKS;
-    use crate::audit::found::{Duty, Needs};
 
-    fn page() -> String {
-        let mut text = String::from(
+    /// The pages, by file name: one for each check, and the list of them.
+    fn pages() -> BTreeMap<String, String> {
+        let mut list = String::from(
             "# Checks of an audit\n\n\
-             Made from `auditor/src/checks`; `make docs` writes it again. *Who* is who must act where PDM keeps the name in \
-             its own pool; at a\nregistrar it is the customer. A check that nobody answered is neither good nor bad.\n\n\
-             Not made, because they need a register of networks: Connectivity03 (AS diversity). A reply from another address \
-             than the one\nasked (Nameserver04) counts as silence.\n",
+             Made from `auditor/src/checks`; `make docs` writes it again. `pdm audit --explain CHECK` prints the same. A check \
+             that nobody\nanswered is neither good nor bad.\n\n| check | what is wrong | zonemaster | PDM repairs it |\n|---|---|---|---|\n",
         );
+        let mut pages = BTreeMap::new();
         for check in CHECKS {
-            let who = match check.duty {
-                Duty::Servers => "operator (nameservers)",
-                Duty::Zone => "operator (zone)",
-                Duty::Delegation => "operator, or customer at a registrar (delegation)",
-                Duty::Above => "parent",
-                Duty::Registration => "customer; operator for a pool",
-            };
-            let needs = match check.needs {
-                Needs::Nothing => "nothing in particular",
-                Needs::Parent => "answers of the parent",
-                Needs::Servers => "a nameserver that answers for the zone",
-                Needs::Signed => "a signed zone",
-                Needs::Ds => "a DS in the parent",
-                Needs::Intent => "an active name of PDM's",
-                Needs::Pool => "a pool",
-            };
-            let alias =
-                if check.alias.is_empty() { String::new() } else { format!(" (zonemaster {})", check.alias) };
-            let repair =
-                if check.repair { format!("; `pdm audit NAME --fix {}`", check.id) } else { String::new() };
-            let because = if check.because.is_empty() {
-                String::new()
-            } else {
-                format!("* Explained by: {}\n", check.because.join(", "))
-            };
-            let _ = write!(
-                text,
-                "\n## {}{alias}\n\n**{}.** {}\n\n* Severity: {}\n* Who: {who}\n* Needs: {needs}\n* Fix: {}{repair}\n{because}",
-                check.id, check.title, check.explanation, check.severity, check.fix
-            );
+            let file = format!("checks/{}.md", check.id);
+            let repairs = if check.repair { "yes" } else { "" };
+            let _ =
+                writeln!(list, "| [{}]({file}) | {} | {} | {repairs} |", check.id, check.title, check.alias);
+            pages.insert(file, check.page());
         }
-        text
+        pages.insert("checks.md".to_owned(), list);
+        pages
     }
 
     #[test]
-    fn the_page_is_made_from_the_table() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated/checks.md");
+    fn the_pages_are_made_from_the_table() {
+        let generated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/generated");
+        let pages = pages();
         if std::env::var_os("PDM_WRITE_DOCS").is_some() {
-            std::fs::write(&path, page()).unwrap();
+            let _ = std::fs::remove_dir_all(generated.join("checks"));
+            std::fs::create_dir_all(generated.join("checks")).unwrap();
+            pages.iter().for_each(|(file, page)| std::fs::write(generated.join(file), page).unwrap());
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), page(), "run `make docs`");
+        for (file, page) in &pages {
+            let there = std::fs::read_to_string(generated.join(file)).unwrap_or_default();
+            assert_eq!(there, *page, "{file}: run `make docs`");
+        }
+        let there = std::fs::read_dir(generated.join("checks")).unwrap().count();
+        assert_eq!(there, CHECKS.len(), "a page of no check");
     }
 
     #[test]

@@ -100,6 +100,8 @@ impl Walker {
             clock,
             random: SystemRandom::new(),
             kept: std::sync::Mutex::default(),
+            parents: std::sync::Mutex::default(),
+            glances: std::sync::Mutex::default(),
         };
         let named = |(zone, value)| (Name::from(&zone), value);
         let map = Map {

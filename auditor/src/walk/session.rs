@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
-use pdm_model::{Timestamp, Transport};
+use pdm_model::{Timestamp, Transport, ZoneName};
 use ring::rand::SystemRandom;
 use tokio::time::Instant;
 
-use crate::ask::{by_datagram, by_tcp};
+use crate::ask::{by_datagram, by_tcp, for_anyone};
 use crate::gate::Gate;
+use crate::glance::{Memory, ParentKeys};
 use crate::wire::{Question, is_truncated};
 
 /// Replies about upper zones that later walks use again; past it all are asked for again.
@@ -34,6 +35,9 @@ pub(crate) struct Net {
     pub(crate) clock: Clock,
     pub(crate) random: SystemRandom,
     pub(crate) kept: Mutex<HashMap<Key, (Instant, Heard)>>,
+    /// Keys of parents, by parent and server, for quick looks.
+    pub(crate) parents: Mutex<HashMap<(ZoneName, SocketAddr), ParentKeys>>,
+    pub(crate) glances: Mutex<Memory>,
 }
 
 /// Who was asked what, and how. The id of the query is left at zero.
@@ -62,6 +66,15 @@ enum Source<'a> {
     Kept,
     #[cfg(test)]
     Script(&'a Script<'a>),
+}
+
+/// How questions travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Udp,
+    /// One question, answered from wherever.
+    UdpFromAnyone,
+    Tcp,
 }
 
 /// Answers one query at one server; for tests.
@@ -157,6 +170,17 @@ impl<'a> Session<'a> {
         keys.iter().filter_map(|key| heard.get(key).cloned()).collect()
     }
 
+    /// Ask a silent server once more by UDP, and hear who else may answer in its place.
+    pub(crate) async fn ask_for_anyone(&self, server: SocketAddr, question: &Question) -> Heard {
+        let key = key(server, Transport::Udp, question);
+        if let Some(heard) = self.recall(server, Transport::Udp, question) {
+            return heard;
+        }
+        let news = self.exchange_by(Way::UdpFromAnyone, server, std::slice::from_ref(question)).await;
+        let new = news.into_iter().next().unwrap_or_else(|| self.silence("nothing was asked".to_owned()));
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(new).clone()
+    }
+
     /// Ask by UDP, and by TCP what comes back truncated.
     pub(crate) async fn ask_whole(&self, server: SocketAddr, questions: &[Question]) -> Vec<Heard> {
         let mut all = self.ask(server, Transport::Udp, questions).await;
@@ -212,6 +236,15 @@ impl<'a> Session<'a> {
     }
 
     async fn exchange(&self, server: SocketAddr, transport: Transport, questions: &[Question]) -> Vec<Heard> {
+        let way = match transport {
+            Transport::Udp => Way::Udp,
+            Transport::Tcp => Way::Tcp,
+        };
+        self.exchange_by(way, server, questions).await
+    }
+
+    async fn exchange_by(&self, way: Way, server: SocketAddr, questions: &[Question]) -> Vec<Heard> {
+        let transport = if way == Way::Tcp { Transport::Tcp } else { Transport::Udp };
         let none = |why: &str| questions.iter().map(|_| self.silence(why.to_owned())).collect();
         let net = match self.source {
             Source::Net(net) => net,
@@ -235,9 +268,11 @@ impl<'a> Session<'a> {
             Err(why) => return none(&why),
         };
         let at = (net.clock)();
-        let exchange = match transport {
-            Transport::Udp => by_datagram(server, questions, net.patience, &net.random).await,
-            Transport::Tcp => by_tcp(server, questions, net.patience, &net.random).await,
+        let exchange = match (way, questions) {
+            (Way::Udp, _) => by_datagram(server, questions, net.patience, &net.random).await,
+            (Way::Tcp, _) => by_tcp(server, questions, net.patience, &net.random).await,
+            (Way::UdpFromAnyone, [one]) => for_anyone(server, one, net.patience, &net.random).await,
+            (Way::UdpFromAnyone, _) => return none("one question at a time is asked of anyone"),
         };
         let word = if transport == Transport::Udp { "udp" } else { "tcp" };
         counter!("pdm_walk_queries_total", "transport" => word)

@@ -1,14 +1,18 @@
 //! Audits of a Sovereign on real servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use pdm_auditor::{profile, replay};
+use pdm_auditor::{Walker, profile, replay};
 use pdm_model::audit::{Report, Severity};
 use pdm_model::canonical::desired_rrsets;
 use pdm_model::{Delegation, LoadBalancer, RRset, RecordType, Target, Ttl, Ttls, ZoneName};
-use pdm_ports::audit::{AuditRequest, Auditor, Editor, GlanceRequest, Intent, Registration};
+use pdm_ports::audit::{AuditRequest, Auditor, Editor, GlanceRequest, Intent, Registration, Trusted};
 use pdm_ports::probe::Server;
+use tokio::net::UdpSocket;
 
 use crate::{OURS, Tree, delegation, name};
 
@@ -65,6 +69,7 @@ fn sovereign(tree: &Tree, held: Vec<RRset>) -> AuditRequest {
         random_label: "x7f3q".to_owned(),
         excused: profile::read(profile::LOOPBACK).unwrap(),
         registration: Registration::Unknown("no registry is asked".to_owned()),
+        networks: BTreeMap::new(),
     }
 }
 
@@ -177,6 +182,34 @@ async fn faults_on_real_servers_are_found() {
     assert_eq!(report.chain.last().unwrap().security, "bogus");
 }
 
+/// In front of a server: the last octet of the signature in answers of one type is another; type 0 for none. Of A it is
+/// one of the six names.
+async fn spoiler(truth: SocketAddr) -> (Server, Arc<AtomicU16>) {
+    let front = UdpSocket::bind("127.9.3.9:0").await.unwrap();
+    let address = front.local_addr().unwrap();
+    let which = Arc::new(AtomicU16::new(0));
+    let spoiled = which.clone();
+    tokio::spawn(async move {
+        let mut octets = [0u8; 4096];
+        while let Ok((length, from)) = front.recv_from(&mut octets).await {
+            let query = &octets[..length];
+            let end = 12 + query[12..].iter().position(|octet| *octet == 0).unwrap();
+            let kind = u16::from_be_bytes([query[end + 1], query[end + 2]]);
+            let hit = kind == spoiled.load(Ordering::SeqCst) && (kind != 1 || query[13..16] == *b"api");
+            let back = UdpSocket::bind("127.9.3.9:0").await.unwrap();
+            back.send_to(query, truth).await.unwrap();
+            let mut reply = [0u8; 4096];
+            let (length, _) = back.recv_from(&mut reply).await.unwrap();
+            if hit {
+                // The OPT record takes the last eleven octets.
+                reply[length - 12] ^= 1;
+            }
+            front.send_to(&reply[..length], from).await.unwrap();
+        }
+    });
+    (Server { names: vec!["ns1.openova.io".to_owned()], address }, which)
+}
+
 #[tokio::test]
 async fn a_glance_sees_what_is_wrong_and_is_quick() {
     let tree = Tree::start();
@@ -187,7 +220,7 @@ async fn a_glance_sees_what_is_wrong_and_is_quick() {
         ds: intent.ds.clone(),
         rrsets: desired(),
         server: servers(&tree)[0].clone(),
-        carries_parent: true,
+        parent: Some(Trusted { zone: name("omani.works"), anchor: tree.ours.ds("omani.works") }),
         patience: None,
     };
     let settings = pdm_auditor::WalkSettings {
@@ -202,8 +235,31 @@ async fn a_glance_sees_what_is_wrong_and_is_quick() {
     changed.rrsets[2] =
         RRset::new(changed.rrsets[2].owner.clone(), RecordType::A, Ttl::new(300), ["192.0.2.66"]);
     assert!(walker.glance(&changed).await.wrong.unwrap().contains("192.0.2.10"));
+    // Without a DS there is no chain; what is served must be signed all the same, and the pool must have none.
+    let without = GlanceRequest { ds: BTreeSet::new(), parent: None, ..glance.clone() };
+    assert_eq!(walker.glance(&without).await.wrong, None);
+    let without = GlanceRequest { parent: glance.parent.clone(), ..without };
+    assert!(walker.glance(&without).await.wrong.unwrap().contains("the DS in the parent"));
     let dead = GlanceRequest { server: crate::support::server(9, OURS[0], 1), ..glance.clone() };
     assert!(walker.glance(&dead).await.unasked);
+    let later = || pdm_model::Timestamp(crate::support::now().0 + 90 * 86_400_000);
+    let tomorrow = Walker::new(tree.settings(), Arc::new(later));
+    assert!(tomorrow.glance(&glance).await.wrong.unwrap().contains("expired"));
+    let anchor = tree.tld.ds("io");
+    let elsewhere = Some(Trusted { zone: name("omani.works"), anchor });
+    let mistrusted = walker.glance(&GlanceRequest { parent: elsewhere, ..glance.clone() }).await;
+    assert!(mistrusted.wrong.unwrap().contains("/DS: no DS of omani.works. "));
+
+    // A signature that was good a moment ago is spoiled; what else is right does not hide it.
+    let (spoiled, which) = spoiler(glance.server.address).await;
+    let behind = GlanceRequest { server: spoiled, ..glance.clone() };
+    for number in [0, 1, 43, 48, 2, 0] {
+        which.store(number, Ordering::SeqCst);
+        let wrong = walker.glance(&behind).await.wrong;
+        assert_eq!(wrong.is_some(), number != 0, "type {number}: {wrong:?}");
+        let why = wrong.unwrap_or_default();
+        assert!(number == 0 || why.contains("does not verify"), "type {number}: {why}");
+    }
 
     let (begun, count) = (Instant::now(), 400);
     for _ in 0..count / 40 {

@@ -217,6 +217,7 @@ async fn whatever_a_server_sends_an_audit_ends_in_time_and_stays_small() {
             random_label: "x7f3q".to_owned(),
             excused: BTreeMap::new(),
             registration: Registration::Unknown("nobody is asked".to_owned()),
+            networks: BTreeMap::new(),
         };
         let begun = Instant::now();
         let audited = walker.audit(request).await;

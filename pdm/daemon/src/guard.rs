@@ -89,8 +89,12 @@ impl ParentSide for GuardedParent {
         self.inner.foreign_names(pool).await
     }
 
-    async fn delegations(&self, pool: &ZoneName) -> Result<Vec<(ZoneName, Delegation)>, Fault> {
-        self.inner.delegations(pool).await
+    async fn each_delegation(
+        &self,
+        pool: &ZoneName,
+        each: &mut (dyn FnMut(ZoneName, Delegation) + Send),
+    ) -> Result<(), Fault> {
+        self.inner.each_delegation(pool, each).await
     }
 
     async fn foreign_serial(&self, pool: &ZoneName) -> Result<u32, Fault> {

@@ -3,15 +3,16 @@
 //! One list of zones and one of delegations a sweep; a zone is read in full only when its serial moved. Keys do not
 //! move a serial, so the DNSKEY RRset of every Sovereign is asked for at one server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use pdm_model::canonical::Change;
 use pdm_model::{
-    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, Observed, Operation, OperationKind,
-    Parent, Phase, Status, StepState, Timestamp, Who, ZoneName, set_condition,
+    Allocation, AuditEntry, ConditionKind, Delegation, DriftPolicy, DsRecord, Observed, Operation,
+    OperationKind, Parent, Phase, Status, StepState, Timestamp, Who, ZoneName, set_condition,
 };
 use pdm_ports::store::{Facts, Filter, NewOperation, Wanted, Write};
 use pdm_ports::zone::ZoneSummary;
@@ -41,8 +42,16 @@ const DEEP_LOOKS: usize = 100;
 struct Seen {
     /// The number of this sweep.
     round: u64,
-    zones: HashMap<String, ZoneSummary>,
-    delegations: HashMap<ZoneName, Delegation>,
+    zones: HashMap<Box<str>, Zone>,
+    /// Digests of what the pools hold for each child: there may be very many, and nearly all are as they should be.
+    delegations: HashMap<Box<str>, u64>,
+    digests: RandomState,
+}
+
+/// A zone as it was listed.
+struct Zone {
+    serial: u32,
+    allocation: Option<Box<str>>,
 }
 
 /// One difference between what PDM wrote and what is there.
@@ -55,6 +64,11 @@ struct Drift {
 }
 
 impl Seen {
+    /// Whether a pool holds exactly this for a child.
+    fn holds(&self, child: &ZoneName, ns: &BTreeSet<ZoneName>, ds: &BTreeSet<DsRecord>) -> bool {
+        self.delegations.get(child.as_str()) == Some(&self.digests.hash_one((ns, ds)))
+    }
+
     /// Whether a zone is to be read in full now.
     fn has_its_turn(&self, name: &ZoneName) -> bool {
         let rounds = self.zones.len().div_ceil(DEEP_LOOKS).max(1) as u64;
@@ -135,9 +149,9 @@ impl Engine {
             }
         }
         figures.tell(now);
-        let orphans =
-            seen.zones.values().filter(|z| z.allocation.as_ref().is_some_and(|id| !known.contains(id)));
-        let orphans: Vec<_> = orphans.map(|z| z.name.as_str()).collect();
+        let lost = |zone: &Zone| zone.allocation.as_ref().is_some_and(|id| !known.contains(&**id));
+        let orphans: Vec<&str> =
+            seen.zones.iter().filter(|(_, z)| lost(z)).map(|(name, _)| &**name).collect();
         metrics::gauge!("pdm_orphan_zones").set(f64::from(u32::try_from(orphans.len()).unwrap_or(u32::MAX)));
         if !orphans.is_empty() {
             warn!(
@@ -151,14 +165,20 @@ impl Engine {
     }
 
     async fn look_at_everything(&self) -> Result<Seen, Fault> {
-        let zones = self.parts.zones.list_zones().await?;
-        let zones = zones.into_iter().map(|z| (z.name.clone(), z)).collect();
-        let mut delegations = HashMap::new();
+        let zones = self.parts.zones.list_zones().await?.into_iter().map(|listed| {
+            let ZoneSummary { name, serial, allocation } = listed;
+            (name.into(), Zone { serial, allocation: allocation.map(Into::into) })
+        });
+        let (zones, mut delegations, digests) = (zones.collect(), HashMap::new(), RandomState::new());
         for pool in self.settings.pools.keys() {
-            delegations.extend(self.parts.parent.delegations(pool).await?);
+            let mut keep = |child: ZoneName, there: Delegation| {
+                let digest = digests.hash_one((&there.ns, &there.ds));
+                delegations.insert(child.as_str().into(), digest);
+            };
+            self.parts.parent.each_delegation(pool, &mut keep).await?;
         }
         let round = self.sweeps.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Seen { round, zones, delegations })
+        Ok(Seen { round, zones, delegations, digests })
     }
 
     async fn look_at_one(
@@ -246,8 +266,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What the parent holds: as listed with the pool; a parent that is not ours is walked to when a proof is due, and
-    /// taken for what it was in between.
+    /// What the parent holds: as listed with the pool, read again when that is not as it should be; a parent that is not
+    /// ours is walked to when a proof is due, and taken for what it was in between.
     async fn parent_now(
         &self,
         allocation: &mut Allocation,
@@ -255,7 +275,12 @@ impl Engine {
         look: bool,
     ) -> Result<Delegation, Fault> {
         if allocation.mode.parent() == Parent::Ours {
-            return Ok(seen.delegations.get(&allocation.fqdn).cloned().unwrap_or_default());
+            let ns: BTreeSet<_> = self.settings.nameservers.iter().cloned().collect();
+            let ds: BTreeSet<_> = allocation.observed.ds.iter().cloned().collect();
+            if seen.holds(&allocation.fqdn, &ns, &ds) {
+                return Ok(Delegation { ns, ds, ns_ttl: None, ds_ttl: None });
+            }
+            return self.parts.parent.observe(&allocation.fqdn).await;
         }
         if look {
             let view = self.parts.walk.parent(&allocation.fqdn).await?;
@@ -307,7 +332,7 @@ impl Engine {
             }
             return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
         };
-        if zone.allocation.as_ref() != Some(&allocation.id) {
+        if zone.allocation.as_deref() != Some(allocation.id.as_str()) {
             return found(
                 "zone-not-ours",
                 "the zone no longer carries the mark of this allocation".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use pdm_model::audit::Report;
 use pdm_model::{Delegation, DsRecord, RRset, Ttls, ZoneName};
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,9 @@ pub struct AuditRequest {
     pub excused: BTreeMap<String, String>,
     /// Registration of the domain that was bought.
     pub registration: Registration,
+    /// Autonomous systems that announce networks; empty when nobody told.
+    #[serde(default)]
+    pub networks: BTreeMap<IpNet, u32>,
 }
 
 /// A report, and the octets it was made from.
@@ -154,6 +158,15 @@ pub struct Glance {
     pub millis: u32,
 }
 
+/// A parent zone, and the DS set from which its keys are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted {
+    /// The zone.
+    pub zone: ZoneName,
+    /// The DS set.
+    pub anchor: BTreeSet<DsRecord>,
+}
+
 /// What a quick look must see.
 #[derive(Debug, Clone)]
 pub struct GlanceRequest {
@@ -165,8 +178,8 @@ pub struct GlanceRequest {
     pub rrsets: Vec<RRset>,
     /// The one server to ask this time.
     pub server: Server,
-    /// The same server carries the parent, so that it can be asked for the DS.
-    pub carries_parent: bool,
+    /// Set when the same server carries the parent, so that it can be asked for the DS.
+    pub parent: Option<Trusted>,
     /// How long to wait for answers, instead of as usual.
     pub patience: Option<Duration>,
 }
@@ -178,6 +191,6 @@ pub trait Auditor: Send + Sync {
     async fn audit(&self, request: AuditRequest) -> Result<Audited, Fault>;
     /// The report again, from its recording.
     fn replay(&self, recording: &[u8]) -> Result<Report, Fault>;
-    /// A quick look: delegation, DS, the wanted RRsets and that they are signed for now, at one server.
+    /// A quick look: delegation, DS and the wanted RRsets at one server, each as wanted and with a chain that holds now.
     async fn glance(&self, request: &GlanceRequest) -> Glance;
 }

@@ -37,8 +37,12 @@ pub trait ParentSide: Send + Sync {
     async fn mark(&self, pool: &ZoneName) -> Result<Option<i64>, Fault>;
     /// Names under `pool` that hold records which PDM did not write.
     async fn foreign_names(&self, pool: &ZoneName) -> Result<BTreeSet<ZoneName>, Fault>;
-    /// Every delegation in `pool`, by child.
-    async fn delegations(&self, pool: &ZoneName) -> Result<Vec<(ZoneName, Delegation)>, Fault>;
+    /// Every delegation in `pool`, one child after the other: there may be very many.
+    async fn each_delegation(
+        &self,
+        pool: &ZoneName,
+        each: &mut (dyn FnMut(ZoneName, Delegation) + Send),
+    ) -> Result<(), Fault>;
     /// A number that changes whenever somebody else changed the pool zone since PDM last read it.
     async fn foreign_serial(&self, pool: &ZoneName) -> Result<u32, Fault>;
     /// The DS of the pool itself, to hand to its registrar, and where proofs start.

@@ -121,19 +121,25 @@ async fn serve(
     Ok(Target { name, host: http.to_string(), token, raw, daemon, start, _others: others })
 }
 
-/// `pdm serve` with SQLite under both and quick looks without a pause; PowerDNS keeps no answers.
+/// `pdm serve` with SQLite under both; PowerDNS as `deploy/` sets it up, but that it keeps no answers: whatever is looked
+/// at is worked out anew.
 pub async fn audited() -> Result<Target, Box<dyn std::error::Error>> {
     let ip = net::address();
+    let deployed = include_str!("../../../deploy/powerdns/4.7.conf").lines();
+    let settings = deployed.filter(|line| !line.starts_with('#') && !line.starts_with("enable-lua-records"));
+    let mut more: String = settings.flat_map(|line| [line, "\n"]).collect();
+    more.push_str("cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n");
     let setup = Setup {
         backend: Backend::Sqlite,
-        caches: Caches::Short,
+        caches: Caches::Default,
         dns: net::port(ip),
         http: net::port(ip),
-        more: "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n".into(),
+        more,
         env: Vec::new(),
     };
     let dns = PowerDns::start_with(setup).await;
-    let audit = "[audit]\nglance = \"1s\"\nfull = \"0s\"\nprofile = \"loopback\"\npublic_view = false\n";
+    // Longer than PowerDNS remembers keys, so that each round finds it as it is after a pause of minutes.
+    let audit = "[audit]\nglance = \"6s\"\nfull = \"0s\"\nprofile = \"loopback\"\npublic_view = false\n";
     serve("audits", "sqlite:pdm.db", dns, None, audit).await
 }
 

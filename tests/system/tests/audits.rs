@@ -101,6 +101,7 @@ async fn an_admin_goes_from_an_audit_to_a_repaired_zone_by_what_is_printed() {
     let _ = world.api().post("/v1/audits/fix", &nothing).await.expect(&[404]);
     let _ = world.dns().edit(POOL, &name, "DS", 300, &[]).await;
     let _ = world.dns().edit(&name, &fqdn("console.omantel"), "A", 300, &[]).await;
+    let _ = world.dns().edit(&name, &fqdn("gitea.omantel"), "A", 7, &["192.0.2.10"]).await;
     let _ = world.dns().edit(&name, &name, "CAA", 300, &["0 issue \"other.example\""]).await;
     follow(&world, &name).await;
     assert_eq!(world.dns().rrset(POOL, &name, "DS").await.len(), 1);
@@ -150,6 +151,64 @@ async fn follow(world: &World, name: &str) {
         story.push_str(&format!("$ {run}\n{}", shell(world, run).1));
     }
     panic!("it did not end:\n{story}");
+}
+
+/// Findings at warning or above: code, subject, severity.
+fn loud(view: &Value) -> Vec<[String; 3]> {
+    let findings = view["report"]["findings"].as_array().unwrap();
+    let word = |finding: &Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
+    let all = findings.iter().map(|f| ["code", "subject", "severity"].map(|field| word(f, field)));
+    all.filter(|[_, _, severity]| ["warning", "error", "critical"].contains(&severity.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_belongs_to_nobody_is_found_on_both_sides() {
+    let world = plan(StoreKind::Sqlite).start().await;
+    let _ = world.api().lend("omantel", "192.0.2.10").await;
+    let pool = json!({ "poolDomain": POOL });
+    let healthy = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
+    assert_eq!(loud(&healthy), Vec::<[String; 3]>::new());
+    // A zone with our mark that no allocation has, and a delegation that none has.
+    world.dns().create(&fqdn("lost"), "pdm:0190-nobody", true).await;
+    let _ = world.dns().edit(POOL, &fqdn("left"), "NS", 300, &["ns1.openova.io."]).await;
+    let view = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
+    let found = |name: &str, severity: &str| ["POOL02".to_owned(), fqdn(name), severity.to_owned()];
+    assert_eq!(loud(&view), [found("left", "error"), found("lost", "warning")], "{view:#}");
+    let findings = view["report"]["findings"].as_array().unwrap();
+    for finding in findings.iter().filter(|f| f["code"] == "POOL02") {
+        assert_eq!(finding["who"], "operator");
+        assert!(finding["fix"]["what"].as_str().unwrap().contains("nobody's"), "{finding:#}");
+    }
+    // Gone again by hand, gone from the report.
+    world.dns().remove(&fqdn("lost")).await;
+    let _ = world.dns().edit(POOL, &fqdn("left"), "NS", 300, &[]).await;
+    let view = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
+    assert_eq!(loud(&view), Vec::<[String; 3]>::new());
+}
+
+#[tokio::test]
+async fn a_nameserver_that_signs_in_the_past_is_found() {
+    let mut world = plan(StoreKind::Sqlite).start().await;
+    let _ = world.api().lend("omantel", "192.0.2.10").await;
+    world.powerdns[0].stop().await;
+    let past = [
+        ("LD_PRELOAD", "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
+        ("FAKETIME", "-60d"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let past = past.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    world.powerdns[0].setup().env.extend(past);
+    world.powerdns[0].go().await;
+    let name = json!({ "fqdn": fqdn("omantel") });
+    let view = world.api().post("/v1/audits", &name).await.expect(&[200]).body;
+    let expired = ["DNSSEC04".to_owned(), String::new(), "error".to_owned()];
+    assert_eq!(loud(&view), [expired], "{view:#}");
+    let findings = view["report"]["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|f| f["code"] == "DNSSEC04").unwrap();
+    assert_eq!(finding["who"], "operator");
+    assert!(finding["detail"].as_str().unwrap().contains("expired"), "{finding:#}");
+    let glance = world.api().await_audit("omantel", "glance").await;
+    assert!(glance["detail"].as_str().unwrap().contains("expired"), "{glance}");
 }
 
 #[tokio::test]
@@ -207,14 +266,26 @@ fn evidence(world: &World, name: &str) {
     let history = bundle["keys"]["history"].as_array().unwrap();
     assert!(history.iter().any(|entry| entry["action"] == "commit"), "{history:?}");
     assert!(!bundle["keys"]["state"]["known"].as_array().unwrap().is_empty(), "{bundle:#}");
-    // The extract is a chain that the stranger's verifier accepts.
-    let links = bundle["log"]["links"].as_array().unwrap().iter().map(ToString::to_string);
-    let points = bundle["log"]["checkpoints"].as_array().unwrap();
-    let points = points.iter().map(|c| json!({ "checkpoint": c }).to_string());
-    let lines: Vec<String> = links.chain(points).collect();
-    let extract = world.path("extract.jsonl");
-    std::fs::write(&extract, lines.join("\n")).unwrap();
-    assert!(verifier(&extract).0);
+    // The stranger's verifier accepts the pack with the chain in it, and no pack that was touched.
+    let (good, said) = verifier(&file);
+    assert!(
+        good && said.contains(&format!("the bundle about {name}")) && said.contains("places hold"),
+        "{said}"
+    );
+    let text = whole["bundle"].as_str().unwrap();
+    let digits = whole["signature"].as_str().unwrap();
+
+    for (what, spoiled) in [
+        ("the bundle was changed", json!({ "bundle": text.replacen(name, "b.omani.works", 1) })),
+        ("the signature over the bundle", json!({ "signature": format!("00{}", &digits[2..]) })),
+    ] {
+        let mut pack = whole.clone();
+        pack.as_object_mut().unwrap().extend(spoiled.as_object().unwrap().clone());
+        let touched = world.path("touched.json");
+        std::fs::write(&touched, pack.to_string()).unwrap();
+        let (good, said) = verifier(&touched);
+        assert!(!good && said.contains(what), "{said}");
+    }
 }
 
 /// The verifier that shares no code with PDM.

@@ -57,6 +57,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("CONNECTIVITY01", Error, |w| w.hook(silent(NS2, Some(Transport::Udp)))),
     case("CONNECTIVITY02", Error, |w| w.hook(silent(NS2, Some(Transport::Tcp)))),
+    case("CONNECTIVITY03", Warning, |w| w.request.networks.values_mut().for_each(|system| *system = 64_501)),
     case("CONSISTENCY01", Warning, |w| w.version(NS2, |z| z.set(SOVEREIGN, rtype::SOA, 3600, vec![soa(6)]))),
     case("CONSISTENCY02", Notice, |w| {
         w.version(NS2, |z| {

@@ -32,6 +32,14 @@ pub(super) const CASES: &[Case] = &[
             (a.server == ip(NS2) && a.kind == number::AXFR).then_some(Ok(reply))
         });
     }),
+    case("NAMESERVER04", Error, |w| {
+        w.hook(|a| {
+            let hit = a.server == ip(NS2) && ours(a) && a.transport == Transport::Udp && a.kind != rtype::DS;
+            let anywhere = a.edns && a.query[a.query.len() - 8..a.query.len() - 6] == 1231u16.to_be_bytes();
+            let why = if anywhere { "the reply came from 15.0.0.9:53" } else { "no reply in time" };
+            hit.then(|| Err(why.to_owned()))
+        });
+    }),
     case("NAMESERVER05", Error, |w| {
         w.hook(|a| (a.server == ip(NS2) && ours(a) && a.kind == rtype::AAAA).then(|| Ok(bare(a, 0, 4))));
     }),

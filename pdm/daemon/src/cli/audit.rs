@@ -45,6 +45,9 @@ pub struct Audit {
     /// Print the JSON schema of `--output json`.
     #[arg(long)]
     schema: bool,
+    /// Say what a check looks at, why it matters and who must act.
+    #[arg(long, value_name = "CHECK")]
+    explain: Option<String>,
     /// Do not speak of this finding for a while; give --reason and --days.
     #[arg(long, value_name = "FINDING", requires = "reason")]
     acknowledge: Option<String>,
@@ -64,6 +67,9 @@ pub async fn run(verb: Audit, client: &Client) -> Result<(), Failure> {
     if verb.schema {
         output::line(SCHEMA.trim_end());
         return Ok(());
+    }
+    if let Some(code) = &verb.explain {
+        return explain(code);
     }
     let name = || verb.name.clone().ok_or_else(|| Failure::Usage("name what to look at".into()));
     if verb.list {
@@ -105,6 +111,15 @@ pub async fn run(verb: Audit, client: &Client) -> Result<(), Failure> {
             Err(Failure::refused(format!("the worst open finding is of severity {}", worst.as_str())))
         }
     }
+}
+
+/// What a check is about; a finding's key names its check first.
+fn explain(code: &str) -> Result<(), Failure> {
+    let id = code.split_ascii_whitespace().next().unwrap_or_default();
+    let check = pdm_auditor::CHECKS.iter().find(|check| check.id.eq_ignore_ascii_case(id));
+    let check = check.ok_or_else(|| Failure::Usage(format!("there is no check {id:?}")))?;
+    output::line(check.page().trim_end());
+    Ok(())
 }
 
 /// An ordinary operation, watched to its end.
@@ -173,6 +188,9 @@ fn lines(view: &AuditView) -> Vec<String> {
         out.extend(view.transitions.iter().map(transition_line));
     }
     out.extend([String::new(), summary(report)]);
+    if let Some(finding) = report.findings.first() {
+        out.push(format!("what a check means: pdm audit --explain {}", finding.code));
+    }
     out
 }
 
@@ -288,6 +306,7 @@ pub(super) mod tests {
             "ERROR BASIC01 public view: not there",
             "ZONE02: a wall",
             "score 70",
+            "pdm audit --explain SOV01",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

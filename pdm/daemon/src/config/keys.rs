@@ -396,6 +396,7 @@ keys! {
         "profile" Choice(&["public", "loopback"]), may, "\"public\"", "", "loopback excuses what servers on one machine cannot have";
         "rdap" Url, may, "", "\"https://rdap.example\"", "where registration data is asked for; without it the checks of expiry and locks are skipped";
         "ca" Words, may, "[]", "[\"letsencrypt.org\"]", "CAs that must be able to issue, as CAA records name them";
+        "networks" Words, may, "[]", "[\"198.51.100.0/24 AS64500\"]", "autonomous systems that announce the nameservers' networks; without it the check for several is skipped";
         "public_view" Flag, may, "true", "", "with dns.nameserver_addresses: audit what everybody sees beside what those addresses say";
     }
     "pages" {

@@ -504,6 +504,7 @@ fn audit(mut r: Reader<'_>) -> Option<(AuditSettings, Option<String>)> {
     let (glance, full, keep) = (time("glance"), time("full"), time("keep"));
     let profile = r.get("profile", value::choice(&["public", "loopback"]));
     let ca = r.get("ca", value::words);
+    let networks = r.get("networks", value::announced);
     let rdap = r.get("rdap", value::url);
     let public_view = r.get("public_view", value::flag);
     let excused = profile.and_then(|word| super::profile(&word));
@@ -513,6 +514,7 @@ fn audit(mut r: Reader<'_>) -> Option<(AuditSettings, Option<String>)> {
         keep: keep?,
         excused: excused?,
         ca: ca?,
+        networks: networks?,
         public_view: public_view?,
     };
     Some((settings, rdap))

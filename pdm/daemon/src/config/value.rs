@@ -78,6 +78,21 @@ pub fn parse_network(text: &str) -> Read<IpNet> {
         .map_err(|_| format!("{text:?} is not an address range like 192.0.2.0/24"))
 }
 
+/// Networks with the autonomous systems that announce them.
+pub fn announced(value: &Value) -> Read<BTreeMap<IpNet, u32>> {
+    let one = |value: &Value| {
+        let text = text(value)?;
+        let said = text.split_once(' ').and_then(|(network, system)| {
+            let number = system.trim().trim_start_matches("AS").parse().ok()?;
+            Some((parse_network(network).ok()?, number))
+        });
+        said.ok_or_else(|| {
+            format!("{text:?} is not a network with its system, like \"192.0.2.0/24 AS64500\"")
+        })
+    };
+    list(value, one).map(|all| all.into_iter().collect())
+}
+
 pub fn choice<'a>(words: &'a [&'a str]) -> impl Fn(&Value) -> Read<String> + 'a {
     move |value| {
         let text = text(value)?;

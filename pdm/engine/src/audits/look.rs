@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use pdm_model::audit::{Finding, Fix, Party, Severity, Transition, Turn};
 use pdm_model::incident::Measurement;
 use pdm_model::{Allocation, AuditEntry, Mode, Phase, RecordType, Timestamp, ZoneName};
-use pdm_ports::audit::{Glance, GlanceRequest};
+use pdm_ports::audit::{Glance, GlanceRequest, Trusted};
 use pdm_ports::store::Filter;
 use pdm_ports::{Fault, Server};
 use tokio::sync::watch;
@@ -39,6 +39,19 @@ struct Round<'a> {
     lease: RoundLease<'a>,
     /// The rounds before it in this process.
     number: usize,
+}
+
+/// What the looks of one round share.
+struct Together {
+    quiet: Quiet,
+    /// Pools whose keys were read again, because a name under them looked wrong.
+    doubted: Mutex<BTreeSet<ZoneName>>,
+}
+
+impl Together {
+    fn new(servers: usize) -> Self {
+        Self { quiet: Quiet::new(servers), doubted: Mutex::default() }
+    }
 }
 
 impl Engine {
@@ -71,12 +84,12 @@ impl Engine {
         // What was wrong before, so that only what changes is told: also by the replica that went round before this one.
         let mut known = self.parts.audits.wrong_names().await?;
         let mut seen = Measurement { at: Timestamp::default(), looks: 0, silent: 0, wrong: 0, millis: 0 };
-        let (quiet, number) = (Quiet::new(self.settings.servers.len()), round.number);
+        let (all, number) = (Together::new(self.settings.servers.len()), round.number);
         round.number = number.wrapping_add(1);
         let names = self.active_names().enumerate();
         let looks = names.map(|(n, found)| {
-            let quiet = &quiet;
-            async move { Ok::<_, Fault>(self.look(&found?, n + number, quiet).await) }
+            let all = &all;
+            async move { Ok::<_, Fault>(self.look(&found?, n + number, all).await) }
         });
         let mut looks = pin!(looks.buffer_unordered(LOOKS));
         while let Some(glance) = looks.next().await {
@@ -92,7 +105,7 @@ impl Engine {
                 debug!("another replica goes round now");
                 return Ok(());
             }
-            if quiet.all() {
+            if all.quiet.all() {
                 warn!(looks = seen.looks, "no nameserver answers: the round of quick looks ends");
                 known.clear();
                 break;
@@ -105,7 +118,7 @@ impl Engine {
         if seen.looks > 0 && seen.silent == seen.looks {
             self.wait_longer(&mut seen).await?;
         }
-        metrics::gauge!("pdm_glance_servers_silent").set(f64::from(quiet.count()));
+        metrics::gauge!("pdm_glance_servers_silent").set(f64::from(all.quiet.count()));
         if seen.looks > 0 {
             seen.at = self.parts.store.now().await?;
             self.parts.audits.add_measurement(seen).await?;
@@ -121,10 +134,12 @@ impl Engine {
     async fn wait_longer(&self, seen: &mut Measurement) -> Result<(), Fault> {
         let filter = Filter { phase: Some(Phase::Active), limit: SLOW_LOOKS, ..Filter::default() };
         let page = self.parts.store.allocations(&filter).await?;
-        let looks = page.iter().flat_map(|a| self.settings.servers.iter().map(move |server| (a, server)));
-        let requests: Vec<GlanceRequest> = looks
-            .map(|(a, server)| GlanceRequest { patience: Some(SLOW), ..self.glance_request(a, server) })
-            .collect();
+        let mut requests = Vec::new();
+        for a in &page {
+            let request = GlanceRequest { patience: Some(SLOW), ..self.glance_request(a).await };
+            let at = |server: &Server| GlanceRequest { server: server.clone(), ..request.clone() };
+            requests.extend(self.settings.servers.iter().map(at));
+        }
         let glances = join_all(requests.iter().map(|request| self.parts.auditor.glance(request))).await;
         let mut heard: Vec<&Glance> = glances.iter().filter(|glance| !glance.unasked).collect();
         // One look a name, the quickest: a client, too, takes the first answer.
@@ -150,17 +165,21 @@ impl Engine {
     }
 
     /// One name at one nameserver, another one every round; at the next when that one says nothing.
-    async fn look(&self, a: &Allocation, turn: usize, quiet: &Quiet) -> Glance {
-        let mut silence = None;
+    async fn look(&self, a: &Allocation, turn: usize, all: &Together) -> Glance {
+        let (quiet, mut silence) = (&all.quiet, None);
+        let mut request = self.glance_request(a).await;
         for at in quiet.order(turn) {
-            let server = &self.settings.servers[at];
-            let glance = self.parts.auditor.glance(&self.glance_request(a, server)).await;
+            request.server.clone_from(&self.settings.servers[at]);
+            let mut glance = self.parts.auditor.glance(&request).await;
             if !glance.unasked {
                 quiet.heard(at);
+                if glance.wrong.is_some() && self.trusts_otherwise(&mut request, all).await {
+                    glance = self.parts.auditor.glance(&request).await;
+                }
                 return glance;
             }
             quiet.silent(at);
-            metrics::counter!("pdm_glance_silences_total", "server" => server.address.to_string())
+            metrics::counter!("pdm_glance_silences_total", "server" => request.server.address.to_string())
                 .increment(1);
             silence = Some(glance);
         }
@@ -168,16 +187,41 @@ impl Engine {
         silence.unwrap_or_else(nobody)
     }
 
-    /// Delegation, DS and the six names, at one nameserver.
-    fn glance_request(&self, a: &Allocation, server: &Server) -> GlanceRequest {
+    /// Whether the pool's keys were others than what was known of them: read once a round when something looks wrong.
+    async fn trusts_otherwise(&self, request: &mut GlanceRequest, all: &Together) -> bool {
+        let Some(parent) = &mut request.parent else { return false };
+        let first = all.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.zone.clone());
+        if first {
+            self.forget_anchor(&parent.zone);
+        }
+        let Some(now) = self.trusted(&parent.zone).await else { return false };
+        let otherwise = now != *parent;
+        *parent = now;
+        otherwise
+    }
+
+    /// A pool with its anchor. When PowerDNS does not tell its keys, what can be seen without them is still looked at.
+    async fn trusted(&self, pool: &ZoneName) -> Option<Trusted> {
+        match self.anchor(pool).await {
+            Ok((anchor, _)) => Some(Trusted { zone: pool.clone(), anchor }),
+            Err(fault) => {
+                debug!(%pool, %fault, "quick looks go on without the keys of the pool");
+                None
+            }
+        }
+    }
+
+    /// Delegation, DS and the six names, at the first nameserver.
+    async fn glance_request(&self, a: &Allocation) -> GlanceRequest {
         // Before PowerDNS has said what it can compute, a policy's records are not known; the next round looks at them.
         let desired = self.own_rrsets(a).unwrap_or_default();
+        let parent = if a.mode == Mode::Pool { self.trusted(&a.pool).await } else { None };
         GlanceRequest {
             fqdn: a.fqdn.clone(),
             ds: a.observed.ds.iter().cloned().collect(),
             rrsets: desired.into_iter().filter(|rrset| rrset.rtype != RecordType::Soa).collect(),
-            server: server.clone(),
-            carries_parent: a.mode == Mode::Pool,
+            server: self.settings.servers[0].clone(),
+            parent,
             patience: None,
         }
     }

@@ -13,6 +13,7 @@ pub use evidence::Evidence;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pdm_model::audit::{Acknowledged, Report, Transition, all_new, carry_since, compare};
 use pdm_model::{Allocation, AuditEntry, OperationKind, Phase, Refusal, Timestamp, ZoneName};
 use pdm_ports::Fault;
@@ -40,6 +41,8 @@ pub struct AuditSettings {
     pub excused: std::collections::BTreeMap<String, String>,
     /// CAs that must be able to issue, as CAA names them.
     pub ca: Vec<String>,
+    /// Autonomous systems that announce networks, for nameservers' addresses; empty when that is not told.
+    pub networks: std::collections::BTreeMap<IpNet, u32>,
     /// Where nameservers are asked at configured addresses: look beside it at what everybody sees.
     pub public_view: bool,
 }
@@ -52,6 +55,7 @@ impl Default for AuditSettings {
             keep: Duration::from_secs(90 * 86_400),
             excused: std::collections::BTreeMap::new(),
             ca: Vec::new(),
+            networks: std::collections::BTreeMap::new(),
             public_view: true,
         }
     }

@@ -1,9 +1,10 @@
 //! What an audit is told: what should be, what PDM holds, and where the view starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use pdm_model::byo::ProvedBy;
-use pdm_model::{Allocation, DsRecord, Mode, Phase, RRset, RecordType, Timestamp, Ttl, ZoneName};
+use pdm_model::{Allocation, Delegation, DsRecord, Mode, Phase, RRset, RecordType, Timestamp, Ttl, ZoneName};
 use pdm_ports::Fault;
 use pdm_ports::audit::{Above, AuditRequest, Editor, Intent, PoolFacts, Registration};
 use pdm_ports::store::Filter;
@@ -92,6 +93,7 @@ impl Engine {
             registration: Registration::Unknown(
                 "audit.rdap does not say where to ask for registration data".to_owned(),
             ),
+            networks: self.settings.audit.networks.clone(),
         }
     }
 
@@ -101,34 +103,48 @@ impl Engine {
     }
 
     async fn pool_facts(&self, pool: &ZoneName) -> Result<PoolFacts, Fault> {
-        let (zones, delegations, held) = tokio::try_join!(
+        let ours: BTreeSet<ZoneName> = self.settings.nameservers.iter().cloned().collect();
+        // Of a DS set only enough to see whether another is the same.
+        let (digests, mut delegations) = (RandomState::new(), BTreeMap::new());
+        let mut elsewhere = Vec::new();
+        let mut keep = |name: ZoneName, there: Delegation| {
+            if !there.ns.is_empty() && there.ns.is_disjoint(&ours) {
+                elsewhere.push(apex_ns(&name, &there.ns));
+            }
+            delegations.insert(name, digests.hash_one(&there.ds));
+        };
+        let (zones, (), held) = tokio::try_join!(
             self.parts.zones.list_zones(),
-            self.parts.parent.delegations(pool),
+            self.parts.parent.each_delegation(pool, &mut keep),
             self.parts.zones.read_zone(pool),
         )?;
-        let mut rows: BTreeMap<ZoneName, Allocation> = BTreeMap::new();
+        // There may be very many rows: little of each is kept.
+        let mut rows: BTreeMap<ZoneName, (String, Phase)> = BTreeMap::new();
+        let mut doubtful = Vec::new();
         let mut after = None;
         loop {
             let filter = Filter { pool: Some(pool.clone()), after, limit: PAGE, ..Filter::default() };
             let page = self.parts.store.allocations(&filter).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.fqdn.as_str().to_owned());
-            rows.extend(page.into_iter().map(|row| (row.fqdn.clone(), row)));
+            for row in page {
+                let ds: BTreeSet<DsRecord> = row.observed.ds.into_iter().collect();
+                let there = delegations.get(&row.fqdn).filter(|_| row.phase == Phase::Active);
+                if there.is_some_and(|there| *there != digests.hash_one(&ds)) && doubtful.len() < AGAIN {
+                    doubtful.push((row.fqdn.clone(), ds));
+                }
+                rows.insert(row.fqdn, (row.id, row.phase));
+            }
         }
-        let ids: BTreeSet<&str> = rows.values().map(|row| row.id.as_str()).collect();
+        let ids: BTreeSet<&str> = rows.values().map(|(id, _)| id.as_str()).collect();
         let orphan_zones = zones.iter().filter(|zone| {
             let ours = zone.allocation.as_deref().is_some_and(|id| !ids.contains(id));
             ours && ZoneName::parse(&zone.name).is_ok_and(|name| name != *pool && name.is_at_or_below(pool))
         });
-        let expects = |name: &ZoneName| rows.get(name).filter(|row| row.phase != Phase::Quarantined);
-        let orphan_delegations = delegations.iter().filter(|(name, _)| expects(name).is_none());
-        let wrong_ds = delegations.iter().filter_map(|(name, there)| {
-            let row = rows.get(name).filter(|row| row.phase == Phase::Active)?;
-            let wanted: BTreeSet<DsRecord> = row.observed.ds.iter().cloned().collect();
-            (wanted != there.ds).then(|| (name.to_string(), listed(&there.ds), listed(&wanted)))
-        });
-        let released: BTreeSet<&ZoneName> =
-            rows.values().filter(|row| row.phase == Phase::Quarantined).map(|row| &row.fqdn).collect();
+        let in_phase = |phase| rows.iter().filter(move |(_, row)| row.1 == phase).map(|(name, _)| name);
+        let expects = |name: &ZoneName| rows.get(name).is_some_and(|row| row.1 != Phase::Quarantined);
+        let orphan_delegations = delegations.keys().filter(|name| !expects(name));
+        let released: BTreeSet<&ZoneName> = in_phase(Phase::Quarantined).collect();
         let below = |name: &str| {
             let there = ZoneName::parse(name).ok().filter(|name| name != pool && name.is_at_or_below(pool));
             there.filter(|name| !self.settings.pools.contains_key(name))
@@ -138,24 +154,20 @@ impl Engine {
             zone.allocation.is_none() && !lent
         });
         let there: BTreeSet<&str> = zones.iter().map(|zone| zone.name.as_str()).collect();
-        let delegated: BTreeSet<&ZoneName> = delegations.iter().map(|(name, _)| name).collect();
-        let active = rows.values().filter(|row| row.phase == Phase::Active).map(|row| &row.fqdn);
+        let active = || in_phase(Phase::Active);
         let zoneless: Vec<&ZoneName> =
-            active.clone().filter(|name| !there.contains(name.as_str())).take(AGAIN).collect();
+            active().filter(|name| !there.contains(name.as_str())).take(AGAIN).collect();
         let undelegated: Vec<&ZoneName> =
-            active.filter(|name| !delegated.contains(name)).take(AGAIN).collect();
-        let ours: BTreeSet<ZoneName> = self.settings.nameservers.iter().cloned().collect();
-        let elsewhere =
-            delegations.iter().filter(|(_, there)| !there.ns.is_empty() && there.ns.is_disjoint(&ours));
+            active().filter(|name| !delegations.contains_key(*name)).take(AGAIN).collect();
         let rrsets = held.map(|zone| zone.rrsets).unwrap_or_default();
         Ok(PoolFacts {
             orphan_zones: orphan_zones.map(|zone| zone.name.clone()).collect(),
             foreign_zones: foreign_zones.map(|zone| zone.name.clone()).collect(),
             missing_zones: self.still_without_zone(&zoneless).await?,
-            orphan_delegations: orphan_delegations.map(|(name, _)| name.to_string()).collect(),
+            orphan_delegations: orphan_delegations.map(ToString::to_string).collect(),
             missing_delegations: self.still_undelegated(&undelegated).await?,
-            elsewhere: elsewhere.map(|(name, there)| apex_ns(name, &there.ns)).collect(),
-            wrong_ds: wrong_ds.collect(),
+            elsewhere,
+            wrong_ds: self.still_wrong(doubtful).await?,
             referenced: referenced(&rrsets, &released),
             pointing: rrsets.into_iter().filter(points).take(POINTING).collect(),
         })
@@ -170,6 +182,21 @@ impl Engine {
             }
         }
         Ok(missing)
+    }
+
+    /// Name, DS in the pool, and DS as it should be.
+    async fn still_wrong(
+        &self,
+        doubtful: Vec<(ZoneName, BTreeSet<DsRecord>)>,
+    ) -> Result<Vec<(String, String, String)>, Fault> {
+        let mut wrong = Vec::new();
+        for (name, wanted) in doubtful {
+            let there = self.parts.parent.observe(&name).await?.ds;
+            if there != wanted {
+                wrong.push((name.to_string(), listed(&there), listed(&wanted)));
+            }
+        }
+        Ok(wrong)
     }
 
     async fn still_undelegated(&self, names: &[&ZoneName]) -> Result<Vec<String>, Fault> {

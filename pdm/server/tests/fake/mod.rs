@@ -101,7 +101,11 @@ impl ParentSide for Nothing {
     async fn foreign_names(&self, _: &ZoneName) -> Result<BTreeSet<ZoneName>, Fault> {
         down()
     }
-    async fn delegations(&self, _: &ZoneName) -> Result<Vec<(ZoneName, Delegation)>, Fault> {
+    async fn each_delegation(
+        &self,
+        _: &ZoneName,
+        _: &mut (dyn FnMut(ZoneName, Delegation) + Send),
+    ) -> Result<(), Fault> {
         down()
     }
     async fn foreign_serial(&self, _: &ZoneName) -> Result<u32, Fault> {

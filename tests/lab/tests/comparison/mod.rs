@@ -119,6 +119,7 @@ async fn auditor(lab: &Lab, zone: &str) -> Loud {
         random_label: "x7f3q".to_owned(),
         excused: BTreeMap::new(),
         registration: Registration::Unknown("no registry is asked".to_owned()),
+        networks: BTreeMap::new(),
     };
     let report = walker.audit(request).await.unwrap().report;
     let alias = |code: &str| CHECKS.iter().find(|check| check.id == code).unwrap().alias.to_uppercase();

@@ -1,0 +1,46 @@
+//! CONNECTIVITY03: all nameservers are in one autonomous system.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use pdm_model::audit::Severity::Warning;
+
+use crate::audit::facts::Facts;
+use crate::audit::found::{Check, Duty, Found, Needs};
+
+pub(super) const CHECK: Check = Check {
+    id: "CONNECTIVITY03",
+    alias: "Connectivity03",
+    title: "all nameservers are in one autonomous system",
+    severity: "warning when one autonomous system announces all addresses, as `audit.networks` tells",
+    explanation: "One operator's routing mistake takes all of them away at once (RFC 2182 3.1). Which system announces a network is told by the configuration; nobody outside is asked.",
+    fix: "put a nameserver into a network of another operator",
+    repair: false,
+    duty: Duty::Servers,
+    needs: Needs::Nothing,
+    because: &["CONNECTIVITY04"],
+    run,
+};
+
+fn run(facts: &Facts, found: &mut Found<'_>) {
+    if facts.request.networks.is_empty() {
+        return found.skip("audit.networks does not tell which systems announce the nameservers' networks");
+    }
+    let mut systems = BTreeSet::new();
+    for child in &facts.servers {
+        let ip = child.server.address.ip();
+        let Some(system) = system(facts, ip) else {
+            return found.could_not_ask(format!("audit.networks does not tell which system announces {ip}"));
+        };
+        systems.insert(system);
+    }
+    if let (true, 1, Some(system)) = (facts.servers.len() > 1, systems.len(), systems.first()) {
+        found.add(Warning, format!("AS{system} announces all {} addresses", facts.servers.len()));
+    }
+}
+
+/// The system that announces an address: the longest prefix decides.
+fn system(facts: &Facts, ip: IpAddr) -> Option<u32> {
+    let around = facts.request.networks.iter().filter(|(network, _)| network.contains(&ip));
+    around.max_by_key(|(network, _)| network.prefix_len()).map(|(_, system)| *system)
+}
