@@ -219,7 +219,7 @@ port! { parent ParentSide {
     point apply(child: &ZoneName, change: DelegationChange, deadline: Instant) -> Answer<()>;
     point mark(pool: &ZoneName) -> Answer<Option<i64>>;
     point foreign_names(pool: &ZoneName) -> Answer<BTreeSet<ZoneName>>;
-    point delegations(pool: &ZoneName) -> Answer<Vec<(ZoneName, Delegation)>>;
+    point each_delegation(pool: &ZoneName, each: &mut (dyn FnMut(ZoneName, Delegation) + Send)) -> Answer<()>;
     point foreign_serial(pool: &ZoneName) -> Answer<u32>;
     point pool_ds(pool: &ZoneName) -> Answer<BTreeSet<DsRecord>>;
 } }
