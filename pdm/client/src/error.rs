@@ -12,6 +12,14 @@ pub enum Error {
     /// The HTTP client could not be made.
     #[error("cannot make an HTTP client")]
     Setup(#[source] reqwest::Error),
+    /// A file with certificates or a key is not usable.
+    #[error("{}: {why}", .file.display())]
+    File {
+        /// Which.
+        file: std::path::PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The daemon said no.
     #[error("{} ({}): {}", .0.title, .0.code, .0.detail)]
     Refused(Box<ProblemBody>),
@@ -63,6 +71,7 @@ impl Error {
             Self::Refused(problem) => Some(problem),
             Self::Address(_)
             | Self::Setup(_)
+            | Self::File { .. }
             | Self::NoAnswer { .. }
             | Self::NotOurs { .. }
             | Self::StillOpen(_)

@@ -27,10 +27,12 @@
 mod calls;
 pub mod declared;
 mod error;
+mod files;
 mod retry;
 mod transport;
 mod wait;
 
 pub use error::{Error, Lost};
+pub use files::Files;
 pub use retry::Retry;
-pub use transport::{Answer, Client};
+pub use transport::{Answer, Client, builder};

@@ -11,6 +11,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Lost};
+use crate::files::{Files, Followed};
 use crate::retry::{Outcome, Retry, pause};
 
 /// Longer than the longest `Prefer: wait`.
@@ -19,11 +20,25 @@ const TIMEOUT: Duration = Duration::from_secs(75);
 /// The daemon behind an address.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     base: Url,
     token: Option<Zeroizing<String>>,
     key: Option<String>,
     retry: Retry,
+}
+
+#[derive(Clone)]
+enum Http {
+    Fixed(reqwest::Client),
+    Followed(Followed),
+}
+
+/// What the HTTP client of [`Client::new`] begins with, for [`Client::over`].
+#[must_use]
+pub fn builder() -> reqwest::ClientBuilder {
+    // A second provider cannot be there yet, or is the caller's choice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(TIMEOUT)
 }
 
 /// Never the token.
@@ -56,10 +71,15 @@ impl Client {
     /// # Errors
     /// [`Error::Address`], or [`Error::Setup`].
     pub fn new(url: &str) -> Result<Self, Error> {
-        // A second provider cannot be there yet, or is the caller's choice.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(Error::Setup)?;
-        Self::over(http, url)
+        Self::over(builder().build().map_err(Error::Setup)?, url)
+    }
+
+    /// The same with certificates of files, which may be replaced while the client lives.
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::Setup`] or [`Error::File`].
+    pub fn with_files(files: Files, url: &str) -> Result<Self, Error> {
+        Self::made(Http::Followed(Followed::new(files)?), url)
     }
 
     /// The same over an HTTP client of the caller's, with its certificates, proxies and time-outs.
@@ -67,6 +87,10 @@ impl Client {
     /// # Errors
     /// [`Error::Address`].
     pub fn over(http: reqwest::Client, url: &str) -> Result<Self, Error> {
+        Self::made(Http::Fixed(http), url)
+    }
+
+    fn made(http: Http, url: &str) -> Result<Self, Error> {
         let usable = |u: &Url| matches!(u.scheme(), "http" | "https") && u.has_host();
         let base = Url::parse(url).ok().filter(usable).ok_or_else(|| Error::Address(url.to_owned()))?;
         Ok(Self { http, base, token: None, key: None, retry: Retry::default() })
@@ -163,7 +187,11 @@ impl Client {
     }
 
     async fn once(&self, call: &Call<'_>) -> Result<Answer<Value>, Error> {
-        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        let http = match &self.http {
+            Http::Fixed(http) => http.clone(),
+            Http::Followed(followed) => followed.http(),
+        };
+        let mut request = http.request(call.method.clone(), call.url.clone());
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.as_str());
         }
@@ -219,6 +247,7 @@ fn outcome(failed: &Error) -> Option<Outcome<'_>> {
         Error::NotOurs { .. }
         | Error::Address(_)
         | Error::Setup(_)
+        | Error::File { .. }
         | Error::StillOpen(_)
         | Error::Superseded(_) => None,
     }

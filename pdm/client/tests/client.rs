@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pdm_api::declared::documents;
 use pdm_api::requests::{ListQuery, ReleaseBody};
+use pdm_client::declared::{Act, Wish};
 use pdm_client::{Client, Error, Lost, Retry};
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path, query_param};
@@ -129,4 +131,32 @@ async fn pages_are_read_to_the_last_and_a_wait_ends_in_time() {
         "operation": operation("open") }));
     let error = client.follow(&accepted.unwrap(), Duration::from_secs(20), |_| ()).await.unwrap_err();
     assert!(matches!(error, Error::Superseded(_)), "{error:?}");
+}
+
+/// A claim on a domain is answered again with its token; giving it back would change what proves it.
+#[tokio::test]
+async fn a_declared_domain_keeps_its_claim_from_one_run_to_the_next() {
+    let server = MockServer::start().await;
+    let claim = json!({ "id": "c", "fqdn": "acme.com", "poolDomain": "acme.com", "mode": "byo-manual", "owner": "acme",
+        "phase": "reserved", "generation": 1, "createdBy": "apply:s", "reservedAt": "2026-01-01T00:00:00Z",
+        "updatedAt": "2026-01-01T00:00:00Z", "conditions": [], "desired": [], "observed": {}, "receipts": [],
+        "delegation": { "ns": [], "ds": [] } });
+    let get = Mock::given(method("GET")).and(path("/v1/allocations/acme.com"));
+    get.respond_with(ResponseTemplate::new(200).set_body_json(claim)).mount(&server).await;
+    let held = json!({ "fqdn": "acme.com", "mode": "byo-manual", "owner": "acme", "phase": "reserved", "reservationToken": "t",
+        "reservedAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-08T00:00:00Z", "nameservers": [] });
+    let reserve = Mock::given(method("POST")).and(path("/v1/reserve"));
+    reserve.respond_with(ResponseTemplate::new(201).set_body_json(held)).expect(1).mount(&server).await;
+    let commit = Mock::given(method("POST")).and(path("/v1/commit"));
+    commit.respond_with(problem("ownership-unproved", 409)).expect(1).mount(&server).await;
+
+    let document = json!({ "apiVersion": "pdm.openova.io/v1alpha1", "kind": "SovereignDomain", "metadata": { "name": "acme" },
+        "spec": { "fqdn": "acme.com", "mode": "byo-manual", "owner": "acme", "loadBalancers": [{ "ipv4": "203.0.113.1" }] } });
+    let wish = Wish::new(documents(document).unwrap(), "s").unwrap();
+    let client = quick(&server);
+    let look = wish.look_at_these(&client, |_| None).await.unwrap();
+    assert_eq!(look.plan.rows[0].act, Act::Renew);
+    assert!(wish.carry_out(&client, &look.plan.rows[0]).await.unwrap_err().is("ownership-unproved"));
+    let asked = server.received_requests().await.unwrap();
+    assert!(asked.iter().all(|r| r.url.path() != "/v1/release"), "what proves it stays the same");
 }

@@ -156,3 +156,81 @@ async fn a_wrong_user_is_a_matter_of_credentials() {
     let Err(fault) = SqlStore::open(&url, true).await else { panic!("it should be refused") };
     assert_eq!((fault.class, fault.code), (Class::Credential, "store-refused"));
 }
+
+/// Authorities, a server that takes TLS only, and a user who shows a certificate; all made here.
+const CERTIFICATES: &str = "set -e
+for ca in one other; do
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=$ca -keyout $ca.ca.key -out $ca.ca.pem
+done
+leaf() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$1 -keyout $1.key -out $1.csr
+  printf \"subjectAltName=$2\\nbasicConstraints=critical,CA:FALSE\\n\" > $1.ext
+  openssl x509 -req -in $1.csr -CA one.ca.pem -CAkey one.ca.key -days 1 -extfile $1.ext -out $1.pem
+}
+leaf server IP:$IP
+leaf shows DNS:shows
+printf 'local all all trust\\nhostssl all postgres all trust\\nhostssl all shows all cert\\n' > hba";
+
+#[tokio::test]
+async fn tls_is_spoken_and_the_server_is_looked_at() {
+    // An address of this process's own, so that the usual port is free.
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let ip = format!("127.140.{high}.{}", low.max(2));
+    let unnamed = ip.replace("127.140.", "127.141.");
+    let server = Postgres::start("-tls", |dir| {
+        let made = std::process::Command::new("sh")
+            .args(["-c", CERTIFICATES])
+            .env("IP", &ip)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // The server wants its key for itself.
+        std::os::unix::fs::chown(dir.join("server.key"), support::postgres::server_user(), None).unwrap();
+        let file = |setting: &str, name: &str| format!("{setting}={}", dir.join(name).display());
+        vec![
+            format!("listen_addresses={ip},{unnamed}"),
+            "ssl=on".to_owned(),
+            file("ssl_cert_file", "server.pem"),
+            file("ssl_key_file", "server.key"),
+            file("ssl_ca_file", "one.ca.pem"),
+            file("hba_file", "hba"),
+        ]
+    });
+    let file = |name: &str| server.dir().join(name).display().to_string();
+    let database = server.create();
+    let open = async |user: &str, host: &str, parameters: &str| {
+        let url = format!("postgres://{user}@{host}/{database}?{parameters}");
+        let store = SqlStore::open(&url, true).await?;
+        store.freezes().await.map(|_| store)
+    };
+    let (ours, others) = (file("one.ca.pem"), file("other.ca.pem"));
+
+    let store = open("postgres", &ip, &format!("sslmode=verify-full&sslrootcert={ours}")).await.unwrap();
+    let seen = server.psql(
+        "postgres",
+        &format!(
+            "SELECT DISTINCT s.version FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+             WHERE a.datname = '{database}' AND s.ssl"
+        ),
+    );
+    assert_eq!(seen, "TLSv1.3");
+    reserve(&store, "sealed", "a").await.unwrap();
+
+    // Another authority, a name that is not in the certificate, none at all: nothing is asked of such a server.
+    for (host, parameters, why) in [
+        (&ip, format!("sslmode=verify-full&sslrootcert={others}"), "UnknownIssuer"),
+        (&unnamed, format!("sslmode=verify-full&sslrootcert={ours}"), "not valid for name"),
+        (&ip, "sslmode=disable".to_owned(), "pg_hba"),
+    ] {
+        let fault = open("postgres", host, &parameters).await.err().unwrap();
+        assert!(fault.to_string().contains(why), "{parameters}: {fault:?}");
+    }
+
+    // Who must show a certificate is whom it names.
+    let shows = format!("sslcert={}&sslkey={}", file("shows.pem"), file("shows.key"));
+    server.psql("postgres", "CREATE ROLE shows LOGIN SUPERUSER");
+    open("shows", &ip, &format!("sslmode=verify-full&sslrootcert={ours}&{shows}")).await.unwrap();
+    let fault = open("shows", &ip, &format!("sslmode=verify-full&sslrootcert={ours}")).await.err().unwrap();
+    assert_eq!((fault.class, fault.code), (Class::Credential, "store-refused"), "{fault:?}");
+}

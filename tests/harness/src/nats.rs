@@ -31,9 +31,15 @@ impl Nats {
 
     /// Start one with this configuration.
     pub async fn start_with(config: &str) -> Self {
+        Self::start_at(|_| config.to_owned()).await
+    }
+
+    /// The same, where the configuration needs to know the address first, for a certificate.
+    pub async fn start_at(config: impl FnOnce(std::net::IpAddr) -> String) -> Self {
         let dir = tempfile::Builder::new().prefix("pdm-nats-").tempdir().expect("a directory");
-        std::fs::write(dir.path().join("nats.conf"), config).expect("write nats.conf");
-        let mut this = Self { at: net::port(net::address()), dir, child: None };
+        let at = net::port(net::address());
+        std::fs::write(dir.path().join("nats.conf"), config(at.ip())).expect("write nats.conf");
+        let mut this = Self { at, dir, child: None };
         this.go().await;
         this
     }

@@ -11,6 +11,7 @@ pub mod dnssec;
 pub mod dynadot;
 pub mod gandi;
 pub mod godaddy;
+pub mod kubernetes;
 pub mod namecheap;
 pub mod openbao;
 pub mod ovh;

@@ -249,7 +249,7 @@ fn echo(request: &Request) -> String {
     )
 }
 
-async fn receive(request: hyper::Request<Incoming>) -> Result<Request, std::io::Error> {
+pub(crate) async fn receive(request: hyper::Request<Incoming>) -> Result<Request, std::io::Error> {
     let (head, mut body) = request.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

@@ -94,6 +94,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
         ],
         "handlers stay thin",
     ),
+    ("pdm-kubernetes", PLATFORM, "replaceable"),
     ("pdm-nats", PLATFORM, "replaceable"),
     ("pdm-oidc", PLATFORM, "replaceable"),
     ("pdm-openbao", PLATFORM, "replaceable"),

@@ -5,10 +5,20 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{API_VERSION, FailoverPolicySpec, PoolDomainSpec, SovereignDomainSpec};
+use super::{API_VERSION, DeclaredStatus, FailoverPolicySpec, PoolDomainSpec, SovereignDomainSpec};
 
 /// One column of `kubectl get`: its header, and where it is.
 type Column = (&'static str, &'static str);
+
+const READY: Column = ("Ready", ".status.conditions[?(@.type==\"Ready\")].status");
+const REASON: Column = ("Reason", ".status.conditions[?(@.type==\"Ready\")].reason");
+
+/// The kinds, and what Kubernetes calls many of them.
+pub const KINDS: [(&str, &str); 3] = [
+    ("PoolDomain", "pooldomains"),
+    ("FailoverPolicy", "failoverpolicies"),
+    ("SovereignDomain", "sovereigndomains"),
+];
 
 /// Every definition, by the name of its file.
 #[must_use]
@@ -18,18 +28,27 @@ pub fn definitions() -> Vec<(&'static str, Value)> {
             "pooldomains",
             definition::<PoolDomainSpec>(
                 "PoolDomain",
-                &[("Domain", ".spec.domain"), ("Quota", ".spec.quota")],
+                &[("Domain", ".spec.domain"), ("Quota", ".spec.quota"), READY, REASON],
             ),
         ),
         (
             "failoverpolicies",
-            definition::<FailoverPolicySpec>("FailoverPolicy", &[("Strategy", ".spec.failover.strategy")]),
+            definition::<FailoverPolicySpec>(
+                "FailoverPolicy",
+                &[("Strategy", ".spec.failover.strategy"), READY, REASON],
+            ),
         ),
         (
             "sovereigndomains",
             definition::<SovereignDomainSpec>(
                 "SovereignDomain",
-                &[("Name", ".spec.fqdn"), ("Owner", ".spec.owner")],
+                &[
+                    ("Name", ".spec.fqdn"),
+                    ("Owner", ".spec.owner"),
+                    ("Phase", ".status.phase"),
+                    READY,
+                    REASON,
+                ],
             ),
         ),
     ]
@@ -38,10 +57,7 @@ pub fn definitions() -> Vec<(&'static str, Value)> {
 fn definition<T: ToSchema>(kind: &str, columns: &[Column]) -> Value {
     let (group, version) = API_VERSION.split_once('/').unwrap_or((API_VERSION, "v1alpha1"));
     let singular = kind.to_ascii_lowercase();
-    let plural = match singular.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{singular}s"),
-    };
+    let plural = KINDS.iter().find(|(k, _)| *k == kind).map_or(kind, |(_, plural)| plural);
     let columns: Vec<_> = columns
         .iter()
         .map(|(name, path)| json!({ "name": name, "type": "string", "jsonPath": path }))
@@ -57,10 +73,11 @@ fn definition<T: ToSchema>(kind: &str, columns: &[Column]) -> Value {
             "versions": [{
                 "name": version, "served": true, "storage": true,
                 "additionalPrinterColumns": columns,
+                "subresources": { "status": {} },
                 "schema": { "openAPIV3Schema": {
                     "type": "object",
                     "required": ["spec"],
-                    "properties": { "spec": spec_schema::<T>() },
+                    "properties": { "spec": schema::<T>(), "status": schema::<DeclaredStatus>() },
                 } },
             }],
         },
@@ -68,7 +85,7 @@ fn definition<T: ToSchema>(kind: &str, columns: &[Column]) -> Value {
 }
 
 /// The structural schema of a type.
-fn spec_schema<T: ToSchema>() -> Value {
+fn schema<T: ToSchema>() -> Value {
     let mut parts: Vec<(String, RefOr<Schema>)> = Vec::new();
     T::schemas(&mut parts);
     let parts: Map<String, Value> = parts
@@ -98,8 +115,8 @@ fn structural(schema: &Value, parts: &Map<String, Value>) -> Value {
     let mut out = Map::new();
     for (key, value) in schema {
         match key.as_str() {
-            // Unknown fields are pruned or refused by Kubernetes itself.
-            "example" | "examples" | "additionalProperties" => {}
+            // Unknown fields are pruned or refused by Kubernetes itself; what is left out stays left out.
+            "example" | "examples" | "additionalProperties" | "default" => {}
             "properties" => {
                 let all = value.as_object().into_iter().flatten();
                 let all = all.map(|(name, inner)| (name.clone(), structural(inner, parts)));

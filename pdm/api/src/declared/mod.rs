@@ -1,6 +1,7 @@
 //! Documents that declare what is wanted: files for `pdm apply`, and Kubernetes resources of the same shape.
 
 pub mod crd;
+mod status;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +9,8 @@ use utoipa::ToSchema;
 
 use crate::failover::FailoverBody;
 use crate::target::{LoadBalancerBody, TargetBody};
+
+pub use status::{DeclaredCondition, DeclaredStatus};
 
 /// Group and version of every document.
 pub const API_VERSION: &str = "pdm.openova.io/v1alpha1";
@@ -64,6 +67,10 @@ pub struct SovereignDomainSpec {
     /// The name of a FailoverPolicy in place of `failover`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failover_policy: Option<String>,
+    /// What the controller does when the resource is deleted: `keep` (when left out) the name, or `release` it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(keep|release)$")]
+    pub when_deleted: Option<String>,
 }
 
 /// One document.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pdm_api::declared::{Document, SovereignDomainSpec};
 use pdm_api::requests::{CommitBody, ListQuery, ReleaseBody, ReserveBody};
 use pdm_api::target::TargetBody;
-use pdm_api::{AcceptedView, AllocationDetail, AllocationView, Pools};
+use pdm_api::{AcceptedView, AllocationView, OperationView, Pools};
 use pdm_model::Phase;
 
 use super::plan::{self, Act, Plan, Row, Seen, Sorted};
@@ -23,6 +23,7 @@ pub struct Look {
     /// What would be done.
     pub plan: Plan,
     seen: Seen,
+    open: BTreeMap<String, OperationView>,
 }
 
 impl Wish {
@@ -34,33 +35,61 @@ impl Wish {
         Ok(Self { sorted: plan::sort(documents)?, set: set.to_owned() })
     }
 
-    /// Set them beside what is there. `seconds` reads a time as in `90m`.
+    /// Set them beside what is there, names of the set that are declared no longer too. `seconds` reads a time as in
+    /// `90m`.
     ///
     /// # Errors
     /// The daemon cannot be asked.
     pub async fn look(&self, client: &Client, seconds: impl Fn(&str) -> Option<u64>) -> Result<Look, Error> {
-        let pools =
-            if self.sorted.pools.is_empty() { Pools { pools: Vec::new() } } else { client.pools().await? };
-        let mut names = BTreeMap::new();
-        for name in self.sorted.names.keys() {
-            match client.get::<AllocationDetail>(&["allocations", name], &[]).await {
-                Ok(answer) => {
-                    names.insert(name.clone(), answer.body.allocation);
-                }
-                Err(error) if error.is("not-found") => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let (mut seen, open) = self.seen(client).await?;
         let label = plan::label(&self.set);
         let mine = |a: &AllocationView| a.created_by.as_ref() == Some(&label) && lives(a);
-        let of_set = client
+        seen.of_set = client
             .allocations(&ListQuery { limit: Some(500), ..ListQuery::default() })
             .await?
             .into_iter()
             .filter(mine)
             .collect();
-        let seen = Seen { pools: pools.pools, names, of_set };
-        Ok(Look { plan: plan::plan(&self.sorted, &seen, &self.set, seconds), seen })
+        Ok(self.beside(seen, open, seconds))
+    }
+
+    /// The same for these documents alone: nothing that others declared is looked at, and nothing is to be released.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked.
+    pub async fn look_at_these(
+        &self,
+        client: &Client,
+        seconds: impl Fn(&str) -> Option<u64>,
+    ) -> Result<Look, Error> {
+        let (seen, open) = self.seen(client).await?;
+        Ok(self.beside(seen, open, seconds))
+    }
+
+    async fn seen(&self, client: &Client) -> Result<(Seen, BTreeMap<String, OperationView>), Error> {
+        let pools =
+            if self.sorted.pools.is_empty() { Pools { pools: Vec::new() } } else { client.pools().await? };
+        let (mut seen, mut open) = (Seen { pools: pools.pools, ..Seen::default() }, BTreeMap::new());
+        for name in self.sorted.names.keys() {
+            match client.allocation(name).await {
+                Ok(detail) => {
+                    seen.names.insert(name.clone(), detail.allocation);
+                    open.extend(detail.operation.map(|operation| (name.clone(), operation)));
+                }
+                Err(error) if error.is("not-found") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((seen, open))
+    }
+
+    fn beside(
+        &self,
+        seen: Seen,
+        open: BTreeMap<String, OperationView>,
+        seconds: impl Fn(&str) -> Option<u64>,
+    ) -> Look {
+        Look { plan: plan::plan(&self.sorted, &seen, &self.set, seconds), seen, open }
     }
 
     /// Why the releases of a plan must not be carried out; none when they may be.
@@ -85,7 +114,10 @@ impl Wish {
         match row.act {
             Act::Retarget => client.set_target(&row.name, target).await.map(Some),
             Act::Renew => {
-                client.release(&release(&row.name)).await?;
+                // A claim on a domain is answered again with its token, and what proves it must stay the same.
+                if lent(spec) {
+                    client.release(&release(&row.name)).await?;
+                }
                 self.create(client, &row.name, spec, target).await.map(Some)
             }
             Act::Create => self.create(client, &row.name, spec, target).await.map(Some),
@@ -100,9 +132,9 @@ impl Wish {
         spec: &SovereignDomainSpec,
         target: &TargetBody,
     ) -> Result<AcceptedView, Error> {
-        let mode = spec.mode.clone().unwrap_or_else(|| "pool".to_owned());
+        let mode = spec.mode.clone().unwrap_or_else(|| POOL.to_owned());
         let (label, pool) = name.split_once('.').unwrap_or((name, ""));
-        let lent = mode == "pool";
+        let lent = lent(spec);
         let held = client
             .reserve(&ReserveBody {
                 mode,
@@ -125,9 +157,29 @@ impl Wish {
     }
 }
 
+impl Look {
+    /// What is there of a name.
+    #[must_use]
+    pub fn allocation(&self, name: &str) -> Option<&AllocationView> {
+        self.seen.names.get(name)
+    }
+
+    /// What is under way for a name.
+    #[must_use]
+    pub fn operation(&self, name: &str) -> Option<&OperationView> {
+        self.open.get(name)
+    }
+}
+
 fn lives(allocation: &AllocationView) -> bool {
     let live = [Phase::Reserved, Phase::Provisioning, Phase::Delegating, Phase::Active];
     live.iter().any(|phase| phase.as_str() == allocation.phase)
+}
+
+const POOL: &str = "pool";
+
+fn lent(spec: &SovereignDomainSpec) -> bool {
+    spec.mode.as_deref().is_none_or(|mode| mode == POOL)
 }
 
 fn release(name: &str) -> ReleaseBody {

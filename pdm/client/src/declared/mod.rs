@@ -4,4 +4,4 @@ mod carry_out;
 mod plan;
 
 pub use carry_out::{Look, Wish};
-pub use plan::{Act, Plan, Row, SET_LABEL};
+pub use plan::{Act, Plan, Row, SET_LABEL, label, plain};

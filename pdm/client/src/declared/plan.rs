@@ -88,7 +88,8 @@ pub struct Sorted {
 }
 
 /// Names are compared without the trailing dot and in lower case, as the daemon shows them.
-fn plain(name: &str) -> String {
+#[must_use]
+pub fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 

@@ -31,23 +31,13 @@ const RETRY: Retry = Retry {
 };
 
 impl Client {
-    /// A client with the token of `PDM_TOKEN`.
-    ///
-    /// # Errors
-    /// The address is none.
-    pub fn new(url: &str, key: Option<&str>, output: Output) -> Result<Self, Failure> {
-        let daemon = pdm_client::Client::new(url).map_err(|e| match e {
-            Error::Address(_) => Failure::Usage(format!("PDM_URL={url:?} is not an http:// address")),
-            other => Failure::refused(other),
-        })?;
+    /// A client of a daemon, with the token of `PDM_TOKEN`.
+    pub fn new(daemon: pdm_client::Client, output: Output) -> Self {
         let mut daemon = daemon.with_retry(RETRY);
         if let Some(token) = std::env::var("PDM_TOKEN").ok().filter(|t| !t.is_empty()) {
             daemon = daemon.with_token(token.trim());
         }
-        if let Some(key) = key {
-            daemon = daemon.with_key(key);
-        }
-        Ok(Self { daemon, output })
+        Self { daemon, output }
     }
 
     /// The typed client below.
@@ -102,6 +92,9 @@ impl Client {
             }
             other => other.to_string(),
         };
+        if let Error::NoAnswer { source, .. } = error {
+            let _ = write!(text, ": {}", last_cause(source));
+        }
         match error {
             Error::NoAnswer { lost: Lost::Unsent, .. } => text.push_str(
                 "\n  next step: start it with `pdm up` or `pdm serve`, or set PDM_URL to where it runs",
@@ -109,6 +102,7 @@ impl Client {
             Error::NoAnswer { lost: Lost::Late, .. } => text.push_str(
                 "\n  next step: look with `pdm get` or `pdm wait`; what was asked may have been accepted",
             ),
+            Error::NoAnswer { lost: Lost::Broken, .. } => {}
             other => {
                 if let Some(source) = other.source() {
                     let _ = write!(text, ": {source}");
@@ -117,6 +111,15 @@ impl Client {
         }
         Failure::Refused(text)
     }
+}
+
+/// A certificate that is refused is told at the very end of what the HTTP client says.
+fn last_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// A problem in words (RFC 9457 and our members).

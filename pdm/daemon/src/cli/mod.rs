@@ -5,6 +5,7 @@ pub mod apply;
 pub mod audit;
 mod audit_page;
 pub mod carry_over;
+pub mod controller;
 pub mod credentials;
 pub mod delegation;
 pub mod dnssec;
@@ -15,6 +16,7 @@ pub mod lua;
 pub mod names;
 pub mod output;
 pub mod plan;
+pub mod reach;
 pub mod read;
 pub mod run;
 pub mod settings;
@@ -25,7 +27,6 @@ pub mod watch;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
-use http::Client;
 use output::Output;
 
 /// Lends names from pools and proves that they are answered: reserve, commit, release.
@@ -37,18 +38,8 @@ use output::Output;
     after_help = "Exit status: 0 good, 1 refused or findings, 2 usage."
 )]
 pub struct Cli {
-    /// Where the daemon's API is.
-    #[arg(
-        long,
-        global = true,
-        env = "PDM_URL",
-        default_value = "http://127.0.0.1:8053",
-        help_heading = "Client"
-    )]
-    url: String,
-    /// The same key makes a repeat by another process have one effect; a fresh one for each call when left out.
-    #[arg(long, global = true, env = "PDM_IDEMPOTENCY_KEY", value_name = "KEY", help_heading = "Client")]
-    idempotency_key: Option<String>,
+    #[command(flatten)]
+    reach: reach::Reach,
     /// How answers are shown.
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, help_heading = "Client")]
     output: Output,
@@ -68,6 +59,8 @@ enum Verb {
     Apply(apply::Apply),
     /// The documents of `pdm apply` as Kubernetes resources, for `kubectl apply -f -`.
     Crds,
+    /// Make names as Kubernetes resources declare them, and write their status back.
+    Controller(controller::Verb),
     #[command(flatten)]
     Read(read::Verb),
     #[command(flatten)]
@@ -118,17 +111,18 @@ enum Verb {
 /// # Errors
 /// Why it failed, with the exit status.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
-    let client = || Client::new(&cli.url, cli.idempotency_key.as_deref(), cli.output);
+    let client = || cli.reach.client(cli.output);
     match cli.verb {
         Verb::Up(up) => run::up(up).await,
         Verb::Serve(serve) => run::serve(serve).await,
         Verb::Names(verb) => names::run(verb, &client()?).await,
         // Many calls with bodies of their own: one key for all of them would be refused.
-        Verb::Apply(verb) => apply::run(verb, &Client::new(&cli.url, None, cli.output)?).await,
+        Verb::Apply(verb) => apply::run(verb, &cli.reach.without_key(cli.output)?).await,
         Verb::Crds => {
             output::line(apply::crds()?.trim_end());
             Ok(())
         }
+        Verb::Controller(verb) => controller::run(verb, &cli.reach.without_key(cli.output)?).await,
         Verb::Read(verb) => read::run(verb, &client()?).await,
         Verb::Admin(verb) => admin::run(verb, &client()?).await,
         Verb::Lua(verb) => lua::run(verb, cli.output, client).await,
@@ -187,8 +181,10 @@ mod tests {
             "pdm apply -f names -f policies.yaml --set prod --plan",
             "pdm apply -f - --prune --prune-limit 3 --wait 60",
             "pdm crds",
+            "pdm controller --kubernetes http://127.0.0.1:8001 --kubernetes-token f --namespace n --adopt --round 1m",
             "pdm get a.b.c --idempotency-key k",
             "pdm get a.b.c",
+            "pdm get a.b.c --ca b --cert c --key k --server-id spiffe://openova.io/pdm",
             "pdm list --pool b.c --phase active --owner o",
             "pdm wait a.b.c --timeout 5",
             "pdm operations 0198 --retry",
@@ -259,8 +255,10 @@ mod tests {
             "pdm lua drain a.b.c --region fsn --up --down --for 2h",
             "pdm rehearse a.b.c",
             "pdm apply",
+            "pdm list --server-id openova.io --ca b --cert c --key k",
             "pdm apply -f x --prune-limit 3",
             "pdm apply -f x --set A/B",
+            "pdm controller --kubernetes-token f",
         ] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }

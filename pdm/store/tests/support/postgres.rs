@@ -19,19 +19,29 @@ impl Postgres {
     /// The server of this process.
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<Postgres> = OnceLock::new();
-        SERVER.get_or_init(Self::start)
+        SERVER.get_or_init(|| Self::start("", |_| vec!["listen_addresses=".to_owned()]))
     }
 
     /// The address of a new, empty database.
     pub fn database(&self) -> String {
+        self.url(&self.create())
+    }
+
+    /// The name of a new, empty database.
+    pub fn create(&self) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name}"));
-        self.url(&name)
+        name
     }
 
     /// The address of a database of this server.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@localhost/{database}?host={}", self.dir.display())
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What the server wrote into its log so far.
@@ -50,10 +60,11 @@ impl Postgres {
         String::from_utf8_lossy(&out.stdout).trim().to_owned()
     }
 
-    fn start() -> Self {
+    /// One more server, with the settings that are answered for its directory.
+    pub fn start(kind: &str, settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let temp = std::env::temp_dir();
         sweep(&temp);
-        let dir = temp.join(format!("{PREFIX}{}", std::process::id()));
+        let dir = temp.join(format!("{PREFIX}{}{kind}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory for the server");
         std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o700)).expect("its mode");
         if let Some(user) = server_user() {
@@ -70,7 +81,6 @@ impl Postgres {
         let mut server = as_server_user(&binary("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&dir).current_dir(&dir);
         for setting in [
-            "listen_addresses=",
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
@@ -79,6 +89,9 @@ impl Postgres {
             "log_lock_waits=on",
         ] {
             server.args(["-c", setting]);
+        }
+        for setting in settings(&dir) {
+            server.args(["-c", &setting]);
         }
         let log = std::fs::File::create(dir.join("log")).expect("a log");
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -120,7 +133,7 @@ fn binary(name: &str) -> PathBuf {
 }
 
 /// PostgreSQL refuses to run as root; then its own user runs it.
-fn server_user() -> Option<u32> {
+pub fn server_user() -> Option<u32> {
     let id = |args: &[&str]| -> Option<u32> {
         let out = Command::new("id").args(args).output().ok()?;
         String::from_utf8_lossy(&out.stdout).trim().parse().ok()
@@ -143,6 +156,7 @@ fn sweep(temp: &Path) {
     for entry in std::fs::read_dir(temp).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(pid) = name.strip_prefix(PREFIX) else { continue };
+        let pid = pid.split('-').next().unwrap_or_default();
         if pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists() {
             drop(std::fs::remove_dir_all(entry.path()));
         }

@@ -5,9 +5,12 @@ use std::process::Command;
 
 use pdm_harness::child::run;
 use pdm_harness::daemon::binary;
+use pdm_harness::python;
 use serde_json::{Value, json};
 
-use crate::render::{OVERLAYS, faults, file, list, named, objects, of_kind, root, selects, text, workloads};
+use crate::render::{
+    OVERLAYS, documents, faults, file, list, named, objects, of_kind, root, selects, text, workloads,
+};
 
 #[test]
 fn every_object_fits_its_schema() {
@@ -39,7 +42,8 @@ fn nothing_is_named_that_is_not_there() {
         let objects = objects(overlay);
         let names = |kind| of_kind(&objects, kind).map(|o| text(o, "/metadata/name").to_owned());
         let maps: BTreeSet<_> = names("ConfigMap").collect();
-        let mut secrets: BTreeSet<_> = names("Cluster").map(|n| format!("{n}-app")).collect();
+        let mut secrets: BTreeSet<_> =
+            names("Cluster").flat_map(|n| [format!("{n}-app"), format!("{n}-ca")]).collect();
         if overlay == "evaluation" {
             // Made by hand: docs/how-to/kubernetes.md says how.
             let how_to = std::fs::read_to_string(root().join("docs/how-to/kubernetes.md")).unwrap();
@@ -154,10 +158,60 @@ fn pdm_takes_the_configuration_that_its_pod_gets() {
             check.env(text(variable, "/name"), value);
             variables += 1;
         }
-        assert_eq!(variables, 3);
+        assert_eq!(variables, 5);
         let said = run(&mut check).unwrap_or_else(|e| panic!("{overlay}: {e}"));
         assert!(said.contains("3 PowerDNS instances"), "{said}");
     }
+}
+
+/// What runs beside an overlay: as locked up as the rest, with the rights that its calls need and no others.
+#[test]
+fn the_controller_may_do_what_it_does() {
+    let made = documents(
+        &run(Command::new(python::program("kubectl"))
+            .arg("kustomize")
+            .arg(root().join("deploy/kubernetes/controller")))
+        .unwrap(),
+    );
+    let (definitions, objects): (Vec<_>, Vec<_>) =
+        made.into_iter().partition(|o| o["kind"] == "CustomResourceDefinition");
+    let (faults, unknown) = faults(&objects);
+    assert!(faults.is_empty() && unknown.is_empty(), "{faults:#?} {unknown:?}");
+    let plurals: Vec<_> = definitions.iter().map(|d| text(d, "/spec/names/plural")).collect();
+    assert_eq!(plurals.len(), 3);
+
+    let pod = named(&objects, "Deployment", "pdm-controller").pointer("/spec/template/spec").unwrap();
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let locked = json!({ "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] } });
+    assert_eq!(pod["containers"][0]["securityContext"], locked);
+    assert_eq!(
+        text(pod, "/containers/0/image"),
+        text(
+            named(&self::objects("production"), "Deployment", "pdm"),
+            "/spec/template/spec/containers/0/image"
+        )
+    );
+    let mut said = Command::new(binary());
+    said.args(list(pod, "/containers/0/args").iter().map(|a| a.as_str().unwrap())).arg("--help");
+    assert!(run(&mut said).unwrap().contains("--kubernetes"));
+
+    let mut may = BTreeSet::new();
+    for rule in list(named(&objects, "ClusterRole", "pdm-controller"), "/rules") {
+        for resource in list(rule, "/resources") {
+            may.extend(
+                list(rule, "/verbs")
+                    .iter()
+                    .map(|verb| format!("{} {}", verb.as_str().unwrap(), resource.as_str().unwrap())),
+            );
+        }
+    }
+    let mut needs: BTreeSet<String> = ["create events".into(), "patch sovereigndomains".into()].into();
+    needs.extend(
+        plurals.iter().flat_map(|p| [format!("list {p}"), format!("watch {p}"), format!("patch {p}/status")]),
+    );
+    assert_eq!(may, needs);
+    let how_to = std::fs::read_to_string(root().join("docs/how-to/gitops.md")).unwrap();
+    assert!(how_to.contains("create secret generic pdm-controller --from-literal=token="), "{how_to}");
 }
 
 /// The alerts of deploy/prometheus, as the operator takes them.

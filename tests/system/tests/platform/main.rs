@@ -3,6 +3,7 @@
 
 mod clients;
 mod door;
+mod kubernetes;
 mod nats;
 mod oidc;
 mod openbao;

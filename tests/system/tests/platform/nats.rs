@@ -216,6 +216,50 @@ async fn an_organization_sees_its_own_events_in_its_own_account() {
     assert!(later.is_err(), "{later:?}");
 }
 
+/// A server that takes certificates only: ours is vouched for by an authority of a file, theirs is looked at by its name.
+#[tokio::test]
+async fn events_go_over_tls_to_a_server_that_is_looked_at() {
+    let pki = super::spiffe::pki();
+    let file = |name: &str| pki.path(name).display().to_string();
+    let nats = Nats::start_at(|ip| {
+        pki.host("one", &ip.to_string());
+        format!(
+            "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify: true }}\n",
+            file("host.pem"),
+            file("host.key"),
+            file("one.ca.pem")
+        )
+    })
+    .await;
+    let url = nats.url().replace("nats://", "tls://");
+    let section = |ca: &str| {
+        format!(
+            "[nats]\nurl = \"{url}\"\nenvironment = \"prod\"\nca = {:?}\ncertificate = {:?}\nkey = {:?}\n",
+            file(ca),
+            file("provisioner.pem"),
+            file("provisioner.key")
+        )
+    };
+    let options = async_nats::ConnectOptions::new()
+        .add_root_certificates(pki.path("one.ca.pem"))
+        .add_client_certificate(pki.path("provisioner.pem"), pki.path("provisioner.key"));
+    let js = jetstream::new(options.connect(&url).await.unwrap());
+
+    let world = Plan::new(StoreKind::Sqlite).section(&section("one.ca.pem")).start().await;
+    let _ = world.api().reserve("sealed").await;
+    until_told(&js, &["sealed"], "reserved").await;
+
+    // Of an authority that is not the server's nothing is told; it waits.
+    let world = Plan::new(StoreKind::Sqlite).section(&section("other.ca.pem")).start().await;
+    let _ = world.api().reserve("unsealed").await;
+    until("the event to wait", || async {
+        let count = waiting(&world).await;
+        if count > 0.0 { Ok(()) } else { Err(count) }
+    })
+    .await;
+    assert!(phases(&stored(&js).await, "unsealed.omani.works").is_empty());
+}
+
 #[tokio::test]
 async fn a_full_stream_and_a_slow_reader_lose_nothing() {
     let nats = Nats::start().await;

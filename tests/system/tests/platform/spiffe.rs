@@ -21,14 +21,14 @@ const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const PROVISIONER: &str = "spiffe://openova.io/ns/catalyst/sa/provisioner";
 
 /// Authorities and what they issued, made by openssl.
-struct Pki(tempfile::TempDir);
+pub struct Pki(tempfile::TempDir);
 
 impl Pki {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -51,6 +51,15 @@ impl Pki {
              {clock} openssl x509 -req -in {name}.csr -CA {ca}.ca.pem -CAkey {ca}.ca.key -set_serial 0x$(openssl rand -hex 8) -days 1 -extfile {name}.ext -out {name}.pem.new
              mv {name}.pem.new {name}.pem; mv {name}.key.new {name}.key",
             clock = if expired { format!("env LD_PRELOAD={FAKETIME} FAKETIME=-10d") } else { String::new() },
+        ));
+    }
+
+    /// A certificate of a host, as `host.pem`.
+    pub fn host(&self, ca: &str, ip: &str) {
+        self.openssl(&format!(
+            "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=host -keyout host.key -out host.csr
+             printf 'subjectAltName=IP:{ip}\\nbasicConstraints=critical,CA:FALSE\\n' > host.ext
+             openssl x509 -req -in host.csr -CA {ca}.ca.pem -CAkey {ca}.ca.key -days 1 -extfile host.ext -out host.pem"
         ));
     }
 
@@ -93,7 +102,7 @@ impl Pki {
 }
 
 /// An authority with a server, a provisioner and everything that is to be refused.
-fn pki() -> Pki {
+pub fn pki() -> Pki {
     let pki = Pki::new();
     pki.authority("one");
     pki.authority("other");
@@ -292,6 +301,103 @@ async fn certificates_and_authorities_are_rotated_under_load_without_a_failed_re
     })
     .await;
     assert_eq!(get(&pki.client("late", SERVER), &url).await.unwrap().0, 200);
+}
+
+/// The command line with these files, as what stands in `name.pem`.
+fn verb(pki: &Pki, url: &str, name: &str, server: &str, args: &[&str]) -> Result<String, String> {
+    let file = |name: &str| pki.path(name).display().to_string();
+    let (ca, cert, key) = (file("bundle.pem"), file(&format!("{name}.pem")), file(&format!("{name}.key")));
+    let env = [
+        ("PDM_URL", url),
+        ("PDM_CA", &ca),
+        ("PDM_CERT", &cert),
+        ("PDM_KEY", &key),
+        ("PDM_SERVER_ID", server),
+    ];
+    pdm_harness::daemon::verb(args, &env)
+}
+
+#[tokio::test]
+async fn the_command_line_shows_an_svid_and_may_do_what_its_id_may() {
+    let pki = pki();
+    pki.issue("one", "monitor", "spiffe://openova.io/ns/monitoring/sa/prometheus", false);
+    let mut world = Plan::new(StoreKind::Sqlite).start().await;
+    let base = start(&mut world, &from_files(&pki, "required")).await;
+
+    // A provisioner from one end to the other, over its certificate alone.
+    let reserved =
+        verb(&pki, &base, "provisioner", SERVER, &["reserve", "shown.omani.works", "-o", "json"]).unwrap();
+    let token = serde_json::from_str::<Value>(&reserved).unwrap()["reservationToken"].clone();
+    let commit = [
+        "commit",
+        "shown.omani.works",
+        "--token",
+        token.as_str().unwrap(),
+        "--ipv4",
+        "203.0.113.10",
+        "--wait",
+        "60",
+    ];
+    verb(&pki, &base, "provisioner", SERVER, &commit).unwrap();
+    let get = ["get", "shown.omani.works", "-o", "json"];
+    let seen: Value = serde_json::from_str(&verb(&pki, &base, "provisioner", SERVER, &get).unwrap()).unwrap();
+    assert_eq!((&seen["phase"], &seen["owner"]), (&"active".into(), &"acme".into()), "{seen}");
+
+    // An auditor by the row for everything below: reads, and gives nothing away.
+    verb(&pki, &base, "monitor", SERVER, &get).unwrap();
+    let release = ["release", "shown.omani.works"];
+    let told = verb(&pki, &base, "monitor", SERVER, &release).unwrap_err();
+    assert!(told.contains("(forbidden)"), "{told}");
+    // An id that no row names; an authority that is not ours; a server that is another.
+    let told = verb(&pki, &base, "nobody", SERVER, &get).unwrap_err();
+    assert!(told.contains("(workload-unknown)") && told.contains("sa/nobody"), "{told}");
+    let told = verb(&pki, &base, "forged", SERVER, &get).unwrap_err();
+    assert!(told.contains("no answer from"), "{told}");
+    let told = verb(&pki, &base, "provisioner", "spiffe://openova.io/ns/pdm/sa/other", &get).unwrap_err();
+    assert!(told.contains(SERVER), "{told}");
+    let told = verb(&pki, &base, "gone", SERVER, &get).unwrap_err();
+    assert!(told.contains("gone.pem"), "{told}");
+}
+
+/// A daemon behind a certificate of an authority of one's own, by the client library that a program links.
+#[tokio::test]
+async fn a_client_follows_its_files_and_a_host_is_known_by_its_name() {
+    let pki = pki();
+    let mut world = Plan::new(StoreKind::Sqlite).start().await;
+    let ip = world.stranger().base().trim_start_matches("http://").split(':').next().unwrap().to_owned();
+    pki.host("one", &ip);
+    let file = |name: &str| pki.path(name).display().to_string();
+    let sections = format!(
+        "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n{}",
+        file("host.pem"),
+        file("host.key"),
+        from_files(&pki, "required")
+    );
+    let base = start(&mut world, &sections).await;
+    let ca = pki.path("bundle.pem");
+    let cert = (pki.path("client.pem"), pki.path("client.key"));
+    pki.issue("one", "client", PROVISIONER, false);
+    let files = pdm_client::Files { authorities: Some(ca), identity: Some(cert) };
+    let client = pdm_client::Client::with_files(files.clone(), &base).unwrap();
+    assert_eq!(client.pools().await.unwrap().pools.len(), 1);
+
+    // The same client, another certificate: the next request shows it. A file half written is left alone.
+    pki.issue("one", "client", "spiffe://openova.io/ns/catalyst/sa/nobody", false);
+    assert!(client.pools().await.unwrap_err().is("workload-unknown"));
+    std::fs::write(pki.path("client.key"), "-----BEGIN PRIVATE KEY-----\nAAAA").unwrap();
+    assert!(client.pools().await.unwrap_err().is("workload-unknown"));
+    pki.issue("one", "client", PROVISIONER, false);
+    assert_eq!(client.pools().await.unwrap().pools.len(), 1);
+
+    // Without the authority, or as another name, the host is nobody.
+    let quick = pdm_client::Retry { total: Duration::ZERO, ..pdm_client::Retry::default() };
+    let wrong = pdm_client::Files { authorities: Some(pki.path("other.ca.pem")), ..files.clone() };
+    let wrong = pdm_client::Client::with_files(wrong, &base).unwrap().with_retry(quick);
+    assert!(wrong.pools().await.is_err());
+    let (scheme, port) = ("https://localhost", base.rsplit(':').next().unwrap());
+    let renamed =
+        pdm_client::Client::with_files(files, &format!("{scheme}:{port}")).unwrap().with_retry(quick);
+    assert!(renamed.pools().await.is_err());
 }
 
 /// An agent that serves the Workload API with what it is given, over HTTP/2 as gRPC frames it.

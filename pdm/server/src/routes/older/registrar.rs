@@ -10,6 +10,7 @@ use pdm_api::older::{OlderProblem, OlderSetNsBody, OlderValidateBody, OlderValid
 use pdm_engine::caller::{Caller, Right, Role};
 use pdm_engine::vault::Fields;
 use pdm_model::Refusal;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::app::S;
@@ -39,9 +40,7 @@ pub(crate) async fn validate(
     At(registrar): At<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let served = state.engine().registrars().contains_key(&registrar);
-    must_be_known(&caller, &registrar, served)?;
-    let Json(body) = Json::<OlderValidateBody>::from_request(request, &state).await?;
+    let body: OlderValidateBody = known(&state, &caller, &registrar, request).await?;
     let fields = split(&registrar, &Zeroizing::new(body.token))?;
     let found = state.engine().validate_credential(&caller, &registrar, &body.domain, fields).await?;
     let view = OlderValidated { valid: true, registrar, domain: found.domain.to_string() };
@@ -60,15 +59,26 @@ pub(crate) async fn set_ns(
     At(registrar): At<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let served = state.engine().registrars().contains_key(&registrar);
-    must_be_known(&caller, &registrar, served)?;
-    let Json(body) = Json::<OlderSetNsBody>::from_request(request, &state).await?;
+    let body: OlderSetNsBody = known(&state, &caller, &registrar, request).await?;
     let fields = split(&registrar, &Zeroizing::new(body.token))?;
     let engine = state.engine().clone();
     let (id, domain) = (registrar.clone(), body.domain.clone());
     detached(async move { Ok(engine.set_ns(&caller, &id, &domain, fields, &body.nameservers).await?) })
         .await?;
     Ok(json(StatusCode::OK, &OlderValidated { valid: true, registrar, domain: body.domain }))
+}
+
+/// The body of a call about a registrar that is served.
+async fn known<T: DeserializeOwned>(
+    state: &S,
+    caller: &Caller,
+    registrar: &str,
+    request: Request,
+) -> Result<T, Failure> {
+    let served = state.engine().registrars().contains_key(registrar);
+    must_be_known(caller, registrar, served)?;
+    let Json(body) = Json::from_request(request, state).await?;
+    Ok(body)
 }
 
 /// Whatever the body says: a registrar that nobody knows is told first, and a network without a token never edits one.
