@@ -98,6 +98,7 @@ impl ConditionKind {
             | Self::ChainSecure
             | Self::InSync
             | Self::FailoverIdle
+            | Self::ParentTold
             | Self::AwaitingHuman
             | Self::Progressing => false,
         }
