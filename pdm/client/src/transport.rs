@@ -34,7 +34,6 @@ enum Http {
 }
 
 /// What the HTTP client of [`Client::new`] begins with, for [`Client::over`].
-#[must_use]
 pub fn builder() -> reqwest::ClientBuilder {
     // A second provider cannot be there yet, or is the caller's choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
