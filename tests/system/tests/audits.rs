@@ -167,13 +167,14 @@ async fn what_belongs_to_nobody_is_found_on_both_sides() {
     let _ = world.api().lend("omantel", "192.0.2.10").await;
     let pool = json!({ "poolDomain": POOL });
     let healthy = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
-    assert_eq!(loud(&healthy), Vec::<[String; 3]>::new());
+    let before = loud(&healthy);
     // A zone with our mark that no allocation has, and a delegation that none has.
     world.dns().create(&fqdn("lost"), "pdm:0190-nobody", true).await;
     let _ = world.dns().edit(POOL, &fqdn("left"), "NS", 300, &["ns1.openova.io."]).await;
     let view = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
     let found = |name: &str, severity: &str| ["POOL02".to_owned(), fqdn(name), severity.to_owned()];
-    assert_eq!(loud(&view), [found("left", "error"), found("lost", "warning")], "{view:#}");
+    let news: Vec<_> = loud(&view).into_iter().filter(|one| !before.contains(one)).collect();
+    assert_eq!(news, [found("left", "error"), found("lost", "warning")], "{view:#}");
     let findings = view["report"]["findings"].as_array().unwrap();
     for finding in findings.iter().filter(|f| f["code"] == "POOL02") {
         assert_eq!(finding["who"], "operator");
@@ -183,7 +184,7 @@ async fn what_belongs_to_nobody_is_found_on_both_sides() {
     world.dns().remove(&fqdn("lost")).await;
     let _ = world.dns().edit(POOL, &fqdn("left"), "NS", 300, &[]).await;
     let view = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
-    assert_eq!(loud(&view), Vec::<[String; 3]>::new());
+    assert_eq!(loud(&view), before);
 }
 
 #[tokio::test]
