@@ -76,7 +76,11 @@ async fn there_and_back(kill_at_each_step: bool) {
     .await;
     watcher.rounds(3).await;
     let report = watcher.stop();
-    println!("\nWhat unbound's client saw, there and back:\n\n{}", report.table());
+    println!(
+        "\nWhat unbound's clients saw, there and back. An answer changes when it becomes unsigned or signed again: while the\n\
+         servers change there is no DS, so nobody can see a wrong one.\n\n{}",
+        report.table()
+    );
     report.must_be_unbroken();
     assert!(report.of("acme.com MX").seen.iter().all(|s| s.outcome.records().len() == 2), "{report}");
     moving.say(&format!("{} answers, not one SERVFAIL, not one lost", report.asked()));

@@ -1,5 +1,6 @@
 //! The lab with a daemon whose nameservers are the lab's, a person, and the questions of a resolver's clients.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -185,10 +186,10 @@ impl Move {
         Ok(self.api.try_get(&format!("/v1/allocations/{ACME}")).await?.body)
     }
 
-    /// Do what the instructions say until the name is in this phase with nothing open. `at_step` is called whenever
-    /// another step has begun.
+    /// Do what the instructions say until the name is in this phase with nothing open, killing the daemon whenever
+    /// another step has begun if so wanted. A step that is looked at again is told once.
     pub async fn follow(&mut self, phase: &str, kill_at_each_step: bool) {
-        let (mut last_step, mut last_told) = (String::new(), String::new());
+        let (mut last_step, mut last_told, mut told) = (String::new(), String::new(), BTreeSet::new());
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.revive().await;
@@ -208,7 +209,9 @@ impl Move {
             let kind = step["kind"].as_str().unwrap_or("").to_owned();
             if !kind.is_empty() && kind != last_step {
                 let known = StepKind::ALL.into_iter().find(|step| step.as_str() == kind);
-                self.say(&format!("step {kind}: {}", known.map_or("", StepKind::purpose)));
+                if told.insert(kind.clone()) {
+                    self.say(&format!("{kind}: {}", known.map_or("", StepKind::purpose)));
+                }
                 last_step = kind;
                 if kill_at_each_step {
                     self.daemon.kill();
@@ -217,8 +220,7 @@ impl Move {
                     continue;
                 }
             }
-            let wait =
-                step["wait"]["detail"].as_str().or(step["waitReason"].as_str()).unwrap_or("").to_owned();
+            let wait = step["waitReason"]["detail"].as_str().unwrap_or("").to_owned();
             if !wait.is_empty() && wait != last_told {
                 self.say(&format!("  waits: {wait}"));
                 last_told = wait;
