@@ -139,8 +139,8 @@ async fn a_declared_domain_keeps_its_claim_from_one_run_to_the_next() {
     let server = MockServer::start().await;
     let claim = json!({ "id": "c", "fqdn": "acme.com", "poolDomain": "acme.com", "mode": "byo-manual", "owner": "acme",
         "phase": "reserved", "generation": 1, "createdBy": "apply:s", "reservedAt": "2026-01-01T00:00:00Z",
-        "updatedAt": "2026-01-01T00:00:00Z", "conditions": [], "desired": [], "observed": {}, "receipts": [],
-        "delegation": { "ns": [], "ds": [] } });
+        "updatedAt": "2026-01-01T00:00:00Z", "conditions": [], "desired": [], "receipts": [],
+        "observed": { "ds": [], "parent": { "ns": [], "ds": [] } }, "delegation": { "ns": [], "ds": [] } });
     let get = Mock::given(method("GET")).and(path("/v1/allocations/acme.com"));
     get.respond_with(ResponseTemplate::new(200).set_body_json(claim)).mount(&server).await;
     let held = json!({ "fqdn": "acme.com", "mode": "byo-manual", "owner": "acme", "phase": "reserved", "reservationToken": "t",
