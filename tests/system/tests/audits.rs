@@ -165,6 +165,13 @@ fn loud(view: &Value) -> Vec<[String; 3]> {
 async fn what_belongs_to_nobody_is_found_on_both_sides() {
     let world = plan(StoreKind::Sqlite).start().await;
     let _ = world.api().lend("omantel", "192.0.2.10").await;
+    // Its turn comes by itself, between the Sovereigns.
+    until("the pool to be audited in turn", || async {
+        let reports = world.api().get(&format!("/v1/audits?fqdn={POOL}")).await;
+        let reports = reports.expect(&[200]).body["items"].as_array().cloned().unwrap_or_default();
+        if reports.is_empty() { Err("no report of the pool") } else { Ok(()) }
+    })
+    .await;
     let pool = json!({ "poolDomain": POOL });
     let healthy = world.api().post("/v1/audits", &pool).await.expect(&[200]).body;
     let before = loud(&healthy);
