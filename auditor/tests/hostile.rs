@@ -16,11 +16,21 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 /// What a liar sends for a query and the true reply: any number of datagrams.
 type Lie = fn(query: &[u8], truth: &[u8]) -> Vec<Vec<u8>>;
 
+/// Sockets for UDP and TCP with the same port: somebody else may have the one that UDP was given.
+async fn both() -> (UdpSocket, TcpListener) {
+    for _ in 0..50 {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(listener) = TcpListener::bind(socket.local_addr().unwrap()).await {
+            return (socket, listener);
+        }
+    }
+    panic!("no port is free for both");
+}
+
 /// A UDP and TCP server in front of a true one.
 async fn liar(truth: SocketAddr, udp: Lie, tcp: Lie) -> Server {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (socket, listener) = both().await;
     let address = socket.local_addr().unwrap();
-    let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         let mut query = [0u8; 4096];
         while let Ok((length, from)) = socket.recv_from(&mut query).await {
