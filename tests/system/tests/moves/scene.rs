@@ -141,7 +141,7 @@ impl Move {
 
     /// A request, repeated as long as the daemon dies over it.
     pub async fn ask(&mut self, path: &str, body: &Value) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         loop {
             self.revive().await;
             match self.api.try_post(path, body).await {
@@ -164,6 +164,11 @@ impl Move {
     pub fn spare(&mut self) -> usize {
         let waiting = self.daemon.unset("PDM_CRASH_AT");
         std::mem::take(&mut self.dies_at).len() + usize::from(waiting && self.daemon.alive())
+    }
+
+    /// Every death costs a start, and the time until whoever held a lease is given up.
+    fn patience(&self) -> Duration {
+        PATIENCE + Duration::from_secs(15) * u32::try_from(self.dies_at.len()).unwrap_or(0)
     }
 
     /// Start the daemon again if it died; told where to die next.
@@ -190,7 +195,8 @@ impl Move {
     /// another step has begun if so wanted. A step that is looked at again is told once.
     pub async fn follow(&mut self, phase: &str, kill_at_each_step: bool) {
         let (mut last_step, mut last_told, mut told) = (String::new(), String::new(), BTreeSet::new());
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience();
+        let deadline = Instant::now() + patience;
         loop {
             self.revive().await;
             let shown = self.look().await.unwrap_or(Value::Null);
@@ -201,7 +207,7 @@ impl Move {
             }
             assert!(
                 Instant::now() < deadline,
-                "no {phase} in {PATIENCE:?}; {shown:#}\n{}",
+                "no {phase} in {patience:?}; {shown:#}\n{}",
                 self.daemon.log()
             );
             let steps = operation["steps"].as_array().cloned().unwrap_or_default();
