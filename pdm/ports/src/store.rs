@@ -302,8 +302,8 @@ pub trait Store: Send + Sync {
     /// Free reservations and quarantines whose time has passed; answers how many.
     async fn expire(&self, limit: u32) -> Result<u64, Fault>;
     /// Write down what a look found: conditions and observations of `allocation`, unless an operation is under way or the
-    /// row changed since it was read (`updated_at`). A roll that rests, which nobody holds, is not under way. True when
-    /// written.
+    /// row changed since it was read (`updated_at`). A roll that rests, and whatever waits for a person, is not under way
+    /// while nobody holds it. True when written.
     async fn note(
         &self,
         allocation: &Allocation,

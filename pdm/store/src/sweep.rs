@@ -130,7 +130,7 @@ impl Job for Note {
             "UPDATE allocations SET conditions = $3, proof = COALESCE($4, proof), updated_at = $5, observed = $6
              WHERE id = $1 AND generation = $2 AND updated_at = $7 AND phase <> 'freed' AND NOT EXISTS
                 (SELECT 1 FROM operations o WHERE o.allocation = $1 AND o.state = 'open'
-                    AND (o.kind <> 'roll' OR o.lease_token IS NOT NULL))",
+                    AND (o.lease_token IS NOT NULL OR o.kind <> 'roll' AND o.waits_for = 'nobody'))",
         )
         .bind(self.allocation.id.clone())
         .bind(self.allocation.generation)

@@ -102,6 +102,7 @@ conformance! {
         an_abandoned_request_can_be_begun_again,
         notes_yield_to_operations_and_generations,
         notes_are_taken_while_a_roll_rests,
+        notes_are_taken_while_a_repair_waits_for_a_person,
         a_freeze_keeps_its_first_author,
         the_mark_only_rises,
         a_lost_row_is_restored_once,

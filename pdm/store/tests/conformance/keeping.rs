@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pdm_model::{Allocation, AuditEntry, Observed, OperationKind, Phase};
+use pdm_model::{Allocation, AuditEntry, Observed, OperationKind, Phase, Step, StepState, Wait, Who};
 use pdm_ports::store::{Checkpoint, Filter, Freeze, Remembered, Store, Then};
 use pdm_store::SqlStore;
 use serde_json::json;
@@ -111,6 +111,24 @@ pub async fn notes_are_taken_while_a_roll_rests(bed: Bed) {
     let rest = Checkpoint { steps: roll.steps, then: Then::LookAgain(DAY), ..Checkpoint::default() };
     store.checkpoint(&roll.id, "r", rest).await.unwrap();
     assert!(note().await, "nobody is");
+}
+
+pub async fn notes_are_taken_while_a_repair_waits_for_a_person(bed: Bed) {
+    let store = bed.open().await;
+    for (who, taken) in [(Who::Nobody, false), (Who::Caller, true)] {
+        let label = who.as_str();
+        let decided = committed(&store, label, Some(("t", DAY))).await;
+        let (live, open) = (decided.allocation.unwrap(), decided.operation.unwrap());
+        finish(&store, &open.id, "t").await;
+        let repair = operate(&store, label, OperationKind::Repair, Some(("r", DAY))).await.operation.unwrap();
+        let wait = Wait { reason: "add-ds".to_owned(), detail: String::new(), who, until: live.updated_at };
+        let mut steps = repair.steps;
+        steps[0] = Step { state: StepState::Waiting, wait_reason: Some(wait), ..steps[0].clone() };
+        let rest = Checkpoint { steps, then: Then::LookAgain(DAY), ..Checkpoint::default() };
+        store.checkpoint(&repair.id, "r", rest).await.unwrap();
+        let read = store.allocation(&live.fqdn).await.unwrap().unwrap().0;
+        assert_eq!(store.note(&read, None, Vec::new()).await.unwrap(), taken, "it waits for {label}");
+    }
 }
 
 pub async fn a_freeze_keeps_its_first_author(bed: Bed) {
