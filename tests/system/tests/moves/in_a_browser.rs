@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdm_harness::browser::browse;
-use pdm_lab::{ACME, Lab};
+use pdm_lab::{ACME, Lab, acme};
 use pdm_simulators::{Trouble, When};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn story(mut moving: Move, registrar: Option<&Registrar>) {
     let more = json!({
         "mode": if registrar.is_some() { "byo-api" } else { "byo-manual" }, "domain": ACME, "address": ADDRESS, "dir": dir,
         "old": moving.lab.old.names()[0], "ours": moving.lab.ours.names(), "texts": [TEXT, ISSUER], "error": ERROR,
-        "registrar": chosen["id"], "credential": chosen["credential"],
+        "registrar": chosen["id"], "credential": chosen["credential"], "zone": zone_file(),
     });
     let (url, token) = (moving.api.base().to_owned(), moving.token.clone());
     tokio::select! {
@@ -83,23 +83,43 @@ fn second(moving: &mut Move) -> &mut pdm_lab::Nameserver {
     &mut lab.registry.operator.servers[1]
 }
 
-async fn hostile(lab: &Lab) {
-    lab.old.allow_transfer(ACME, true).await;
-    lab.old.edit(ACME, "note", "TXT", &[&format!("\"{TEXT}\"")]).await;
-    lab.old.edit(ACME, "shop", "CAA", &[&format!("0 issue \"{ISSUER}\"")]).await;
+/// Texts of the old zone that would do something.
+const HOSTILE: [(&str, &str, &str, &str); 2] =
+    [("note", "TXT", "", TEXT), ("shop", "CAA", "0 issue ", ISSUER)];
+
+/// Put them into the zone; it is handed out, or nobody may have it.
+async fn hostile(lab: &Lab, handed_out: bool) {
+    lab.old.allow_transfer(ACME, handed_out).await;
+    for (label, rtype, before, text) in HOSTILE {
+        lab.old.edit(ACME, label, rtype, &[&format!("{before}\"{text}\"")]).await;
+    }
+}
+
+/// The same zone as a file.
+fn zone_file() -> String {
+    let mut file = String::new();
+    for (label, rtype, contents) in acme() {
+        for content in *contents {
+            file += &format!("{label} {rtype} {content}\n");
+        }
+    }
+    for (label, rtype, before, text) in HOSTILE {
+        file += &format!("{label} {rtype} {before}\"{text}\"\n");
+    }
+    file
 }
 
 #[tokio::test]
 async fn a_customer_moves_it_by_hand_in_a_browser() {
     let lab = lab().await;
-    hostile(&lab).await;
+    hostile(&lab, true).await;
     story(Move::start(lab, "").await, None).await;
 }
 
 #[tokio::test]
 async fn a_customer_moves_it_by_an_api_in_a_browser() {
     let lab = lab().await;
-    hostile(&lab).await;
+    hostile(&lab, false).await;
     let registrar = porkbun(&lab).await;
     story(Move::start(lab, &registrar.section).await, Some(&registrar)).await;
     let writes = (registrar.writes)();
