@@ -1,7 +1,7 @@
 //! One resource as Kubernetes has it.
 
 use pdm_api::declared::{DeclaredStatus, Document, crd, documents};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Put on a name that is to be released when its resource is deleted; the resource stays until that is done.
@@ -82,13 +82,21 @@ pub struct Meta {
     /// Set when it is being deleted.
     pub deletion_timestamp: Option<String>,
     /// Who has to do something before it is gone.
+    #[serde(deserialize_with = "listed")]
     pub finalizers: Vec<String>,
+}
+
+/// Null is an empty list.
+fn listed<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(given)?.unwrap_or_default())
 }
 
 impl Object {
     /// From what the API answers. `kind` is told apart, because items of a list do not say it.
     pub fn read(kind: Kind, mut value: Value) -> Option<Self> {
-        let meta: Meta = serde_json::from_value(value["metadata"].take()).ok()?;
+        let meta: Meta = serde_json::from_value(value["metadata"].take())
+            .inspect_err(|error| tracing::warn!(kind = kind.name(), %error, "a resource cannot be read"))
+            .ok()?;
         let status = serde_json::from_value(value["status"].take()).unwrap_or_default();
         let document = documents(serde_json::json!({
             "apiVersion": pdm_api::declared::API_VERSION, "kind": kind.name(),
@@ -130,5 +138,7 @@ mod tests {
         assert_eq!(good.status.phase.as_deref(), Some("active"));
         assert!(read(json!({ "fqdn": 7 })).document.unwrap_err().contains("SovereignDomain a"));
         assert!(Object::read(Kind::Pool, json!({ "metadata": 7 })).is_none());
+        let bare = json!({ "metadata": { "name": "a", "finalizers": null, "labels": null }, "status": null });
+        assert!(!Object::read(Kind::Pool, bare).unwrap().is_held());
     }
 }

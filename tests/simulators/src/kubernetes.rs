@@ -372,7 +372,12 @@ impl Cluster {
             } else {
                 after["spec"] = merged["spec"].take();
                 for field in ["finalizers", "labels", "annotations"] {
-                    after["metadata"][field] = merged["metadata"][field].take();
+                    let given = merged["metadata"][field].take();
+                    match after["metadata"].as_object_mut() {
+                        Some(meta) if given.is_null() => drop(meta.remove(field)),
+                        Some(meta) => drop(meta.insert(field.to_owned(), given)),
+                        None => {}
+                    }
                 }
             }
             if after == before {
@@ -525,7 +530,9 @@ async fn follow(
         // A quiet watch is told where it stands.
         let more = tokio::time::timeout(Duration::from_secs(1), moved.changed()).await;
         if more.is_err() {
-            let mark = json!({ "kind": asked.row.1, "metadata": { "resourceVersion": since.to_string() } });
+            let api = asked.row.3.trim_start_matches("/apis/").trim_start_matches("/api/");
+            let mark = json!({ "kind": asked.row.1, "apiVersion": api,
+                "metadata": { "resourceVersion": since.to_string() } });
             if !line(&json!({ "type": "BOOKMARK", "object": mark })) {
                 return;
             }

@@ -230,7 +230,7 @@ async fn what_cannot_be_made_says_why_and_touches_nothing_of_others() {
         name("lost", "203.0.113.3", json!({ "failoverPolicy": "gone" })),
         name("www", "203.0.113.4", json!({})),
         document("PoolDomain", "omani", json!({ "domain": "omani.works", "quota": 7 })),
-        document("FailoverPolicy", "nonsense", json!({ "failover": { "strategy": "hope" } })),
+        document("FailoverPolicy", "nonsense", json!({ "failover": { "strategy": 7 } })),
     ]);
     scene.until_ready("first", "Active").await;
     // The same name under another resource: the older one counts.
