@@ -97,6 +97,11 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
+    /// Another connection to the same database, with a greeting of its own.
+    pub(crate) fn beside(&self, greeting: &'static str) -> Self {
+        Self { greeting, migrate: false, ..self.clone() }
+    }
+
     /// A new session whose schema was looked at: another binary may have moved it on since the last one.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await;

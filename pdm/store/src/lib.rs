@@ -40,7 +40,7 @@ pub use schema::SCHEMA_VERSION;
 use checkpoint::Checkpoints;
 use db::{Job, Pool};
 use holder::Holders;
-use open::Place;
+use open::{Place, SQLITE_CHECKPOINTS, SQLITE_READER};
 use writer::Writer;
 
 /// Connections to PostgreSQL unless told otherwise.
@@ -76,11 +76,12 @@ impl SqlStore {
     /// As [`SqlStore::open`].
     pub async fn open_with(url: &str, migrate: bool, connections: usize) -> Result<Self, Fault> {
         match Place::find(url, migrate)? {
-            Place::Sqlite { writer, checkpoints, reader, lock } => {
+            Place::Sqlite { writer, lock } => {
                 let session = writer.session().await?;
-                let pool = Arc::new(Pool::new(reader, SQLITE_READERS));
+                let pool = Arc::new(Pool::new(writer.beside(SQLITE_READER), SQLITE_READERS));
+                let checkpoints = Checkpoints::start(writer.beside(SQLITE_CHECKPOINTS));
                 // After a loss the schema is ours already.
-                let writer = Some(Writer::start(writer, session, Checkpoints::start(checkpoints), lock));
+                let writer = Some(Writer::start(writer, session, checkpoints, lock));
                 Ok(Self { holders: Holders::start(&pool), pool, writer })
             }
             Place::Postgres(connect) => {

@@ -15,9 +15,10 @@ const SQLITE_WRITER: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096;
     PRAGMA wal_autocheckpoint = 8000";
-const SQLITE_CHECKPOINTS: &str =
+pub(crate) const SQLITE_CHECKPOINTS: &str =
     "PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -64";
-const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -1024";
+pub(crate) const SQLITE_READER: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA cache_size = -1024";
 /// No statement, no lock and no forgotten transaction lasts: a call is short or it is broken. Making a plan costs more
 /// than following it, so plans are kept (for how long: [`crate::db::PLANS_LAST`]). Every join and every search here goes
 /// by an index, and none is worth compiling.
@@ -29,7 +30,7 @@ const POSTGRES: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s';
 /// Where a store is, with what it takes to connect.
 pub(crate) enum Place {
     /// A file that this process holds alone.
-    Sqlite { writer: Connect, checkpoints: Connect, reader: Connect, lock: File },
+    Sqlite { writer: Connect, lock: File },
     /// A server.
     Postgres(Connect),
 }
@@ -87,14 +88,8 @@ fn file(path: &Path, migrate: bool) -> Result<Place, Fault> {
     let real = path.canonicalize().map_err(|e| io("cannot open", &e))?;
     let lock = lock(&real)?;
     let url = url_of(&real)?;
-    let connect =
-        |greeting, migrate| Connect { options: url.clone(), dialect: Dialect::Sqlite, greeting, migrate };
-    Ok(Place::Sqlite {
-        writer: connect(SQLITE_WRITER, migrate),
-        checkpoints: connect(SQLITE_CHECKPOINTS, false),
-        reader: connect(SQLITE_READER, false),
-        lock,
-    })
+    let writer = Connect { options: url, dialect: Dialect::Sqlite, greeting: SQLITE_WRITER, migrate };
+    Ok(Place::Sqlite { writer, lock })
 }
 
 fn lock(real: &Path) -> Result<File, Fault> {

@@ -170,8 +170,10 @@ fn part(
     if !committed {
         return Station { state: State::Later, detail: String::new(), ..station };
     }
-    let step = operation
-        .and_then(|o| o.steps.iter().find(|s| steps.contains(&s.kind) && s.state != StepState::Done));
+    let open = operation.iter().flat_map(|o| &o.steps);
+    let mut open = open.filter(|s| steps.contains(&s.kind) && s.state != StepState::Done);
+    // What waits says more than what would be looked at again before it.
+    let step = open.clone().find(|s| s.wait_reason.is_some()).or_else(|| open.next());
     let Some(step) = step else { return station };
     station.last = Some(step.since);
     if let Some(wait) = &step.wait_reason {
