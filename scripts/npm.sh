@@ -6,5 +6,5 @@ to=${CARGO_TARGET_DIR:-target}/npm
 mkdir -p "$to"
 cmp -s tests/npm/package-lock.json "$to/installed" && exit 0
 cp tests/npm/package.json tests/npm/package-lock.json "$to/"
-npm ci --prefix "$to" --no-audit --no-fund --silent
+npm ci --prefix "$to" --no-audit --no-fund --loglevel=error
 cp tests/npm/package-lock.json "$to/installed"

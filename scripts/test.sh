@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 slow="pdm-system-tests"
 # What drives the browser; its versions stand in the lock file.
-npm ci --prefix tests/browser --silent --no-audit --no-fund
+npm ci --prefix tests/browser --loglevel=error --no-audit --no-fund
 if cargo nextest --version >/dev/null 2>&1; then
     profile=default; [ -z "${PDM_TEST_FULL:-}" ] || profile=full
     # The same packages are selected each time: other ones would be built with other features, once more.
