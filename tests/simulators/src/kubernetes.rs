@@ -266,6 +266,12 @@ impl Cluster {
     fn list(&self, asked: &Asked, request: &Request) -> (u16, Value) {
         let wanted =
             |value: &str| request.query.iter().find(|(name, _)| name == value).map(|(_, v)| v.clone());
+        if wanted("sendInitialEvents").as_deref() == Some("true") {
+            // As one without the feature gate WatchList says it: clients list then.
+            let why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList \
+                       feature gate is enabled";
+            return status(422, "Invalid", why);
+        }
         let limit = wanted("limit").and_then(|v| v.parse().ok()).filter(|n| *n > 0).unwrap_or(usize::MAX);
         let limit = self.page.map_or(limit, |page| page.min(limit));
         let only = wanted("fieldSelector").and_then(|s| s.strip_prefix("metadata.name=").map(str::to_owned));
