@@ -88,8 +88,8 @@ async fn the_simulator_passes_the_suite() {
     assert!(bao.read(&"secret/suite/one#key".parse().unwrap()).await.is_ok());
 }
 
-/// Another server of the same API, over TLS, with logins by certificate. Its key-value engine has no versions; with the
-/// paths and bodies of version 2 it answers the same.
+/// Another server of the same API, over TLS. Its key-value engine has no versions; with the paths and bodies of version 2
+/// it answers the same.
 struct Rvault {
     url: String,
     dir: tempfile::TempDir,
@@ -137,6 +137,7 @@ impl Rvault {
         let mut curl = std::process::Command::new("curl");
         curl.args([
             "-sS",
+            "--http1.1",
             "--fail-with-body",
             "--cacert",
             &file("ca.pem"),
@@ -162,25 +163,21 @@ impl Rvault {
     }
 }
 
-/// An authority, a server and a workload.
+/// An authority and a server.
 fn certificates(dir: &Path, ip: &str) {
     let script = format!(
         "set -e; cd {dir}
          openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=authority -keyout ca.key -out ca.pem
-         issue() {{ openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$1 -keyout $1.key -out $1.csr
-           printf '%s\\n' \"$2\" > $1.ext
-           openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile $1.ext -out $1.pem; }}
-         issue server 'subjectAltName=IP:{ip}'
-         issue workload 'subjectAltName=URI:spiffe://openova.io/pdm
-extendedKeyUsage=clientAuth'
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=stranger -keyout stranger.key -out stranger.pem",
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out server.csr
+         echo 'subjectAltName=IP:{ip}' > server.ext
+         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile server.ext -out server.pem",
         dir = dir.display()
     );
     run(std::process::Command::new("sh").args(["-c", &script])).unwrap();
 }
 
 #[tokio::test]
-async fn another_server_of_the_same_api_passes_the_suite_and_logs_in_by_certificate() {
+async fn another_server_of_the_same_api_passes_the_suite() {
     if !pdm_harness::full() {
         return;
     }
@@ -189,24 +186,8 @@ async fn another_server_of_the_same_api_passes_the_suite_and_logs_in_by_certific
     let token = |text: &str| Login::Token(Zeroizing::new(text.to_owned()));
     conforms(Arc::new(bao(token(&root))), bao(token("s.stranger")), false).await;
 
-    // The certificate of a workload, known by who vouches for it. Its SPIFFE id would be `allowed_uri_sans`, but RustyVault
-    // 0.2.1 looks for that in the authority's certificate; and no login gives the policy `root`.
-    let _ = server.ok("POST", "sys/auth/cert", &root, &json!({ "type": "cert" })).await;
-    let _ = server.ok("POST", "auth/cert/config", &root, &json!({ "disable_binding": false })).await;
-    let policy = json!({ "policy": "path \"secret/*\" { capabilities = [\"read\"] }" });
-    let _ = server.ok("POST", "sys/policy/pdm", &root, &policy).await;
-    let ca = std::fs::read_to_string(server.dir.path().join("ca.pem")).unwrap();
-    let role = json!({ "certificate": ca, "token_policies": "pdm", "token_ttl": 60 });
-    let _ = server.ok("POST", "auth/cert/certs/pdm", &root, &role).await;
-    let login = |name: &str| {
-        let file = |end: &str| server.dir.path().join(format!("{name}.{end}"));
-        let files = Some((file("pem"), file("key")));
-        Login::Certificate { mount: "cert".into(), role: Some("pdm".into()), files }
-    };
     let place = "secret/suite/one#key".parse().unwrap();
-    assert_eq!(bao(login("workload")).read(&place).await.unwrap().as_str(), "marlin");
-    let fault = bao(login("stranger")).read(&place).await.unwrap_err();
-    assert_eq!((fault.class, fault.code), (Class::Credential, "openbao-login"), "{fault}");
+    assert_eq!(bao(token(&root)).read(&place).await.unwrap().as_str(), "marlin");
 
     // Sealed, and open again.
     let _ = server.ok("PUT", "sys/seal", &root, &json!({})).await;
