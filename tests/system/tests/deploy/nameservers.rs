@@ -82,10 +82,11 @@ impl Front {
     fn start(dir: &Path, backends: &[&Nameserver], trusted: IpAddr) -> Self {
         let (at, metrics) = (net::port(net::address()), net::port(net::address()));
         let places: Vec<_> = backends.iter().map(|b| b.dns.to_string()).collect();
+        // Whoever it runs as may not look into the folder of this checkout.
+        let config = dir.join("dnsdist.conf");
+        std::fs::copy(root().join("deploy/dnsdist/dnsdist.conf"), &config).unwrap();
         let mut command = guarded("/usr/bin/dnsdist", true);
-        command
-            .args(["--supervised", "--disable-syslog", "--config"])
-            .arg(root().join("deploy/dnsdist/dnsdist.conf"));
+        command.args(["--supervised", "--disable-syslog", "--config"]).arg(config);
         command.env("DNSDIST_LISTEN", at.to_string()).env("DNSDIST_BACKENDS", places.join(" "));
         command.env("DNSDIST_CHECK_NAME", ZONE).env("DNSDIST_TRUSTED", format!("{trusted}/32"));
         command.env("DNSDIST_METRICS", metrics.to_string());
