@@ -26,16 +26,16 @@ fn run(facts: &Facts, found: &mut Found<'_>) {
     if facts.request.networks.is_empty() {
         return found.skip("audit.networks does not tell which systems announce the nameservers' networks");
     }
-    let mut systems = BTreeSet::new();
-    for child in &facts.servers {
-        let ip = child.server.address.ip();
-        let Some(system) = system(facts, ip) else {
-            return found.could_not_ask(format!("audit.networks does not tell which system announces {ip}"));
-        };
-        systems.insert(system);
+    let addresses: Vec<_> = facts.servers.iter().map(|child| child.server.address.ip()).collect();
+    let systems: BTreeSet<_> = addresses.iter().filter_map(|ip| system(facts, *ip)).collect();
+    if systems.len() > 1 {
+        return;
     }
-    if let (true, 1, Some(system)) = (facts.servers.len() > 1, systems.len(), systems.first()) {
-        found.add(Warning, format!("AS{system} announces all {} addresses", facts.servers.len()));
+    if let Some(ip) = addresses.iter().find(|ip| system(facts, **ip).is_none()) {
+        return found.could_not_ask(format!("audit.networks does not tell which system announces {ip}"));
+    }
+    if let (true, Some(system)) = (addresses.len() > 1, systems.first()) {
+        found.add(Warning, format!("AS{system} announces all {} addresses", addresses.len()));
     }
 }
 

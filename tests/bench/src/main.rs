@@ -22,6 +22,8 @@ type Failed = Box<dyn std::error::Error>;
 
 const USAGE: &str = "usage: pdm-bench [--quick] [--only sqlite|postgres|audits] [--json FILE]";
 
+const TARGETS: [&str; 3] = ["sqlite", "postgres", "audits"];
+
 /// How much to measure.
 struct Size {
     samples: usize,
@@ -36,8 +38,10 @@ async fn main() -> Result<(), Failed> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => quick = true,
-            "--only" => only = args.next(),
-            "--json" => file = args.next(),
+            "--only" => {
+                only = Some(args.next().filter(|name| TARGETS.contains(&name.as_str())).ok_or(USAGE)?)
+            }
+            "--json" => file = Some(args.next().ok_or(USAGE)?),
             _ => return Err(USAGE.into()),
         }
     }
