@@ -182,6 +182,27 @@ async fn faults_on_real_servers_are_found() {
     assert_eq!(report.chain.last().unwrap().security, "bogus");
 }
 
+/// The last octet of the first signature of an answer to one question: PowerDNS shuffles the records of an answer, so it
+/// may stand anywhere.
+fn signature_end(reply: &[u8]) -> usize {
+    let after_name = |mut at: usize| loop {
+        match reply[at] {
+            0 => break at + 1,
+            pointer if pointer >= 0xc0 => break at + 2,
+            label => at += 1 + usize::from(label),
+        }
+    };
+    let number = |at: usize| u16::from_be_bytes([reply[at], reply[at + 1]]);
+    let mut at = after_name(12) + 4;
+    loop {
+        let fixed = after_name(at);
+        at = fixed + 10 + usize::from(number(fixed + 8));
+        if number(fixed) == 46 {
+            break at - 1;
+        }
+    }
+}
+
 /// In front of a server: the last octet of the signature in answers of one type is another; type 0 for none. Of A it is
 /// one of the six names.
 async fn spoiler(truth: SocketAddr) -> (Server, Arc<AtomicU16>) {
@@ -201,8 +222,7 @@ async fn spoiler(truth: SocketAddr) -> (Server, Arc<AtomicU16>) {
             let mut reply = [0u8; 4096];
             let (length, _) = back.recv_from(&mut reply).await.unwrap();
             if hit {
-                // The OPT record takes the last eleven octets.
-                reply[length - 12] ^= 1;
+                reply[signature_end(&reply[..length])] ^= 1;
             }
             front.send_to(&reply[..length], from).await.unwrap();
         }
@@ -258,11 +278,7 @@ async fn a_glance_sees_what_is_wrong_and_is_quick() {
         let wrong = walker.glance(&behind).await.wrong;
         assert_eq!(wrong.is_some(), number != 0, "type {number}: {wrong:?}");
         let why = wrong.unwrap_or_default();
-        // The last octet of an answer may be a key's, or a digest's.
-        let told = why.contains("does not verify")
-            || number == 48 && why.contains("the keys are not those of the DS")
-            || number == 43 && why.contains("the DS in the parent");
-        assert!(number == 0 || told, "type {number}: {why}");
+        assert!(number == 0 || why.contains("does not verify"), "type {number}: {why}");
     }
 
     let (begun, count) = (Instant::now(), 400);
