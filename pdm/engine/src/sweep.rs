@@ -33,6 +33,8 @@ const PAGE: u32 = 200;
 const LOOKS: usize = 8;
 /// Proofs taken again in one sweep, at most: a sweep must end before the next begins.
 const PROOFS: usize = 200;
+/// Proofs of ownership looked for again in one sweep, at most: other people's servers may be slow.
+const REPEATS: usize = 16;
 
 /// Zones read in full in one sweep whatever their serial says: who writes into PowerDNS's database moves none. Up to so
 /// many, all of them are; of more, each has its turn.
@@ -104,6 +106,7 @@ impl Engine {
         let now = store.now().await?;
         let mut after = None;
         let mut proofs = 0;
+        let mut repeats = REPEATS;
         let mut known = std::collections::HashSet::new();
         let mut figures = KeyFigures::default();
         let mut first_fault = None;
@@ -117,9 +120,14 @@ impl Engine {
                     .filter(|a| a.phase.has_zone() || a.phase == Phase::Releasing)
                     .map(|a| a.id.clone()),
             );
-            for brought in page.iter().filter(|a| a.byo.is_some()) {
-                if let Err(fault) = self.repeat_proof(brought, now).await {
-                    debug!(zone = %brought.fqdn, %fault, "its proof was not looked for");
+            let due: Vec<_> =
+                page.iter().filter(|a| self.proof_is_due(a, now)).take(repeats).cloned().collect();
+            repeats -= due.len();
+            let mut asked =
+                stream::iter(due.into_iter().map(|a| self.repeat_proof(a))).buffer_unordered(LOOKS);
+            while let Some(result) = asked.next().await {
+                if let Err(fault) = result {
+                    left_out(fault, &mut first_fault);
                 }
             }
             let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pdm_model::may_carry_secrets;
 use reqwest::Url;
 
 use crate::api::Problem;
@@ -39,19 +40,8 @@ impl Place {
     pub(crate) fn base(&self) -> Result<Url, Problem> {
         let wrong = |why: &str| Problem::Place(format!("{:?}: {why}", self.url));
         let url = Url::parse(&self.url).map_err(|e| wrong(&e.to_string()))?;
-        let loopback = match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => return Err(wrong("there is no host")),
-        };
-        match url.scheme() {
-            "https" => Ok(url),
-            "http" if loopback => Ok(url),
-            _ => Err(wrong("https is needed beyond this machine")),
-        }
+        may_carry_secrets(url.scheme(), url.host_str()).map_err(wrong)?;
+        Ok(url)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pdm_model::may_carry_secrets;
 use pdm_ports::{Class, Fault};
 use reqwest::{Certificate, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
@@ -87,19 +88,8 @@ fn max_age(value: &str) -> Option<Duration> {
 pub(crate) fn safe_url(text: &str) -> Result<Url, Fault> {
     let refuse = |why: &str| Fault::new(Class::Rejected, "oidc-address", format!("{text}: {why}"));
     let url = Url::parse(text).map_err(|_| refuse("this is not an address"))?;
-    let loopback = match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    };
-    match url.scheme() {
-        "https" if url.host().is_some() => Ok(url),
-        "http" if loopback => Ok(url),
-        _ => Err(refuse("https is needed beyond this machine")),
-    }
+    may_carry_secrets(url.scheme(), url.host_str()).map_err(refuse)?;
+    Ok(url)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pdm_model::may_carry_secrets;
 use pdm_ports::{Class, Fault};
 use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Identity, Method, Url};
@@ -160,18 +161,11 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &'static str, answer: 
 fn base(text: &str) -> Result<Url, Fault> {
     let wrong = |why: &str| refuse("openbao-address", format!("openbao.url: {why}"));
     let url = Url::parse(text).map_err(|_| wrong("this is not an address"))?;
-    let loopback = url.host_str().is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    });
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         return Err(wrong("credentials and queries do not belong into an address"));
     }
-    match url.scheme() {
-        "https" if url.host().is_some() => Ok(url),
-        "http" if loopback => Ok(url),
-        _ => Err(wrong("https is needed beyond this machine")),
-    }
+    may_carry_secrets(url.scheme(), url.host_str()).map_err(wrong)?;
+    Ok(url)
 }
 
 /// A client that follows no redirect and uses no proxy of the environment.

@@ -16,6 +16,7 @@ use pdm_model::{
 };
 use pdm_ports::Fault;
 use pdm_ports::store::{Facts, NewOperation, Wanted, Write};
+use tracing::debug;
 
 use super::IntentError;
 use crate::engine::Engine;
@@ -44,24 +45,31 @@ impl Engine {
         Ok(())
     }
 
-    /// Look for the proof of a name again that the parent does not delegate here yet. Its owner is told when it is gone.
-    pub(crate) async fn repeat_proof(&self, held: &Allocation, now: Timestamp) -> Result<(), Fault> {
-        let ours = self.our_names();
+    /// Whether the proof of a name that the parent does not delegate here yet is to be looked for again.
+    pub(crate) fn proof_is_due(&self, held: &Allocation, now: Timestamp) -> bool {
         let due = |o: &Ownership| now.since(o.asked.unwrap_or(o.at).max(o.at)) > AGAIN;
-        if !undelegated(held, &ours) || !held.byo.as_ref().is_some_and(|byo| due(&byo.ownership)) {
-            return Ok(());
+        held.byo.as_ref().is_some_and(|byo| due(&byo.ownership)) && undelegated(held, &self.our_names())
+    }
+
+    /// Look for it. Its owner is told when it is gone; servers that are silent say nothing, and are asked the next time.
+    pub(crate) async fn repeat_proof(&self, held: Allocation) -> Result<(), Fault> {
+        let proved = self.is_proved(&held).await;
+        if let Err(fault) = &proved {
+            debug!(zone = %held.fqdn, %fault, "its proof could not be looked for");
         }
-        let proved = self.is_proved(held).await?;
+        let proved = proved.ok();
         let id = held.id.clone();
         let decision = Arc::new(move |facts: &Facts| {
             let Some(mut live) = facts.live.clone().filter(|live| live.id == id) else {
                 return Ok(Write::default());
             };
-            if proved {
-                proved_again(&mut live, facts.now);
-            } else {
-                let detail = "what proved it is not there any more; publish the TXT again at every nameserver of the domain";
-                unproved(&mut live, "ownership-unproved", detail, facts.now);
+            match proved {
+                Some(true) => proved_again(&mut live, facts.now),
+                Some(false) => {
+                    let detail = "what proved it is not there any more; publish the TXT again at every nameserver of the domain";
+                    unproved(&mut live, "ownership-unproved", detail, facts.now);
+                }
+                None => asked(&mut live, facts.now),
             }
             Ok(Write { allocations: vec![live], ..Write::default() })
         });
@@ -149,17 +157,21 @@ fn decide(
 }
 
 fn proved_again(held: &mut Allocation, now: Timestamp) {
+    asked(held, now);
     if let Some(byo) = &mut held.byo {
         byo.ownership.at = now;
-        byo.ownership.asked = Some(now);
     }
     set_condition(&mut held.conditions, ConditionKind::OwnershipProved, Status::True, "proved", "", now);
 }
 
-fn unproved(held: &mut Allocation, reason: &str, detail: &str, now: Timestamp) {
+fn asked(held: &mut Allocation, now: Timestamp) {
     if let Some(byo) = &mut held.byo {
         byo.ownership.asked = Some(now);
     }
+}
+
+fn unproved(held: &mut Allocation, reason: &str, detail: &str, now: Timestamp) {
+    asked(held, now);
     set_condition(&mut held.conditions, ConditionKind::OwnershipProved, Status::False, reason, detail, now);
     if let Some(condition) = held.conditions.iter_mut().find(|c| c.kind == ConditionKind::OwnershipProved) {
         condition.who = Some(Who::Caller);

@@ -5,6 +5,7 @@ mod rolls;
 mod world;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pdm_model::handover::Stage;
 use pdm_model::{Mode, Phase};
@@ -217,7 +218,7 @@ async fn the_older_path_writes_only_what_is_safe_now_and_the_passport_says_the_w
 async fn a_passport_is_there_within_two_seconds_whoever_is_silent() {
     let world = World::new(true, &[]).await;
     world.net.with(|held| held.parent_hangs = true);
-    let within = std::time::Duration::from_secs(2);
+    let within = Duration::from_secs(2);
     let seen = tokio::time::timeout(within, world.engine.passport(&admin(), "acme.example")).await.unwrap();
     let seen = seen.unwrap();
     assert!(seen.parent.is_none() && seen.plan.is_none(), "{seen:?}");
@@ -253,10 +254,10 @@ async fn nobody_flips_a_domain_under_a_foreign_ds() {
             let _ = engine.suspend(&admin(), "acme.example", "abuse").await;
             let _ = engine.resume(&admin(), "acme.example").await;
             let _ = world.told().await;
-            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
         let world = world.restart().await;
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let _ = world.told().await;
         assert!(!story(&world).contains(&"ns ours".to_owned()), "{mode:?}: {:?}", story(&world));
         assert_eq!(world.net.with(|held| held.flips), 0, "{mode:?}");
@@ -325,12 +326,7 @@ async fn a_newer_proof_wins_only_when_the_older_cannot_be_repeated_after_notice(
     let newer = world.claim("mallory", "acme.example", Mode::ByoManual).await.unwrap();
     let newer_proof = newer.challenge.unwrap().value;
     let refused = async || code(world.commit("acme.example", &newer.token, None).await.unwrap_err());
-    let told = async || {
-        let held = world.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
-        let kind = pdm_model::ConditionKind::OwnershipProved;
-        let proved = held.conditions.iter().find(|c| c.kind == kind).cloned();
-        proved.map(|c| (c.reason, c.who == Some(pdm_model::Who::Caller)))
-    };
+    let told = async || ownership(&world).await;
     // Both can show it: the older stays.
     publish(&[&older_proof, &newer_proof]);
     assert_eq!(refused().await, "name-taken");
@@ -364,6 +360,52 @@ async fn a_newer_proof_wins_only_when_the_older_cannot_be_repeated_after_notice(
     publish(&[&third.challenge.unwrap().value]);
     world.until_waits("add-ds").await;
     assert_eq!(code(world.commit("acme.example", &third.token, None).await.unwrap_err()), "name-taken");
+}
+
+/// What the name says of its proof: the reason, and whether its owner must act.
+async fn ownership(world: &World) -> Option<(String, bool)> {
+    let kind = pdm_model::ConditionKind::OwnershipProved;
+    let proved = world.row().await.conditions.into_iter().find(|c| c.kind == kind);
+    proved.map(|c| (c.reason, c.who == Some(pdm_model::Who::Caller)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_is_looked_for_again_every_day_until_the_parent_delegates_here() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let world = World::sweeping(false, &[1], Duration::from_millis(100)).await;
+    let operation = world.bring(Mode::ByoManual, None).await.operation.unwrap();
+    world.until_waits("set-ns").await;
+    let proof = world.net.with(|held| std::mem::take(&mut held.txt));
+    let gone = Some(("ownership-unproved".to_owned(), true));
+    let there = Some(("proved".to_owned(), false));
+    let several_sweeps = || tokio::time::sleep(Duration::from_millis(600));
+    let told = async |wanted: &Option<(String, bool)>| {
+        for _ in 0..100 {
+            if ownership(&world).await == *wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{:?} for {wanted:?}", ownership(&world).await);
+    };
+    world.pass(DAY - Duration::from_secs(600));
+    several_sweeps().await;
+    assert_ne!(ownership(&world).await, gone, "it is not a day yet");
+    world.pass(DAY + Duration::from_secs(60));
+    told(&gone).await;
+    // Published again it counts from the next look on, and the move was never given up.
+    world.net.with(|held| held.txt = proof);
+    several_sweeps().await;
+    assert_eq!(ownership(&world).await, gone, "once a day");
+    world.pass(DAY * 2 + Duration::from_secs(120));
+    told(&there).await;
+    world.until_waits("set-ns").await;
+    // Once the parent delegates here, that is the proof.
+    world.net.with(|held| held.txt.clear());
+    world.person_obeys(&operation).await;
+    world.pass(DAY * 9);
+    several_sweeps().await;
+    assert_eq!(ownership(&world).await, there);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -412,11 +454,5 @@ async fn a_domain_that_was_proved_by_issued_names_moves_on_to_ours() {
     let claimed = world.claim("acme", "acme.example", Mode::ByoManual).await.unwrap();
     world.net.with(|held| held.ns = claimed.challenge.unwrap().nameservers);
     let operation = world.commit("acme.example", &claimed.token, None).await.unwrap().operation.unwrap();
-    world.until_waits("set-ns").await;
-    world.net.set_ns(ours());
-    world.hurry(&operation).await;
-    world.until_waits("add-ds").await;
-    world.net.set_ds(BTreeSet::from([ds(OUR_KEY)]));
-    world.hurry(&operation).await;
-    world.until_phase(Phase::Active).await;
+    world.person_obeys(&operation).await;
 }

@@ -16,13 +16,7 @@ use crate::world::*;
 async fn by_hand() -> World {
     let world = World::sweeping(false, &[1], Duration::from_millis(200)).await;
     let operation = world.bring(Mode::ByoManual, None).await.operation.unwrap();
-    world.until_waits("set-ns").await;
-    world.net.set_ns(ours());
-    world.hurry(&operation).await;
-    world.until_waits("add-ds").await;
-    world.net.set_ds(BTreeSet::from([ds(OUR_KEY)]));
-    world.hurry(&operation).await;
-    world.until_phase(Phase::Active).await;
+    world.person_obeys(&operation).await;
     world
 }
 

@@ -509,6 +509,17 @@ impl World {
         action
     }
 
+    /// Whoever edits the parent does as told: first NS, then, when it is time, DS; and the name works.
+    pub async fn person_obeys(&self, operation: &Operation) {
+        self.until_waits("set-ns").await;
+        self.net.set_ns(ours());
+        self.hurry(operation).await;
+        self.until_waits("add-ds").await;
+        self.net.set_ds(BTreeSet::from([ds(OUR_KEY)]));
+        self.hurry(operation).await;
+        self.until_phase(Phase::Active).await;
+    }
+
     /// Do not wait for the next look.
     pub async fn hurry(&self, operation: &Operation) {
         let now = self.store.operation(&operation.id).await.unwrap().unwrap();

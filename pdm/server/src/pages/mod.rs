@@ -10,6 +10,7 @@ pub(crate) mod issuer;
 mod once;
 pub(crate) mod session;
 mod sign_in;
+mod spoken;
 mod strip;
 mod viewer;
 mod wizard;

@@ -96,6 +96,7 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ("bring-manual", "Bring it, I change the DNS myself", "أحضره وسأعدّل DNS بنفسي"),
     ("busy", "Working", "قيد العمل"),
     ("cancel", "Cancel", "إلغاء"),
+    ("cannot-here", "Which ones cannot, and why", "من لا يستطيع ذلك ولماذا"),
     ("carry-accept", "There may be more, and I accept that", "قد يوجد المزيد، وأنا أقبل ذلك"),
     ("carry-accepted", "accepted as it is", "مقبول كما هو"),
     ("carry-file", "Paste the zone file that your old DNS provider exports", "ألصق ملف المنطقة الذي يصدّره مزوّد DNS السابق"),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pdm_harness::daemon::verb;
 use pdm_harness::{full, until_within};
 use pdm_lab::{ACME, Lab, Watcher};
 use serde_json::{Value, json};
@@ -119,6 +120,26 @@ impl Journey {
         let _ = self.moving.api.put(&path, &body).await.expect(&[204]);
     }
 
+    /// The key that seals credentials is replaced between two runs of the daemon.
+    async fn rekey(&mut self) {
+        let file = |name: &str| self.moving.lab.dir().join(name);
+        let (key, old, config) = (file("credentials.key"), file("credentials.old.key"), file("pdm.toml"));
+        self.moving.daemon.stop().await;
+        std::fs::rename(&key, &old).unwrap();
+        std::fs::write(&key, [b'd'; 48]).unwrap();
+        let settings = std::fs::read_to_string(&config).unwrap();
+        let both = format!("{settings}previous_key = \"file:credentials.old.key\"\n");
+        std::fs::write(&config, both).unwrap();
+        let rekey =
+            || verb(&["credentials", "rekey", "--config", &config.display().to_string()], &[]).unwrap();
+        assert_eq!(rekey().trim(), "sealed anew: 1; already as they should be: 0");
+        assert_eq!(rekey().trim(), "sealed anew: 0; already as they should be: 1", "run twice");
+        std::fs::write(&config, settings).unwrap();
+        std::fs::remove_file(old).unwrap();
+        self.moving.daemon.go().await;
+        self.moving.say("credentials are sealed with another key, and the one before is gone");
+    }
+
     async fn end(self) {
         self.watcher.rounds(3).await;
         let report = self.watcher.stop();
@@ -170,6 +191,7 @@ async fn an_api_moves_it_and_the_daemon_dies_around_every_write() {
     journey.commit(there).await;
     journey.arrive().await;
     let mut left = journey.moving.spare();
+    journey.rekey().await;
     journey.release(back).await;
     journey.come_back().await;
     left += journey.moving.spare();

@@ -139,6 +139,11 @@ impl Brought {
         self.offers.iter().find(|offer| offer.chosen && offer.can.is_ok())
     }
 
+    /// Whether some registrar cannot be used for this name.
+    pub(crate) fn some_cannot(&self) -> bool {
+        self.offers.iter().any(|offer| offer.closed().is_some())
+    }
+
     /// How many parent servers delegate here, and how many there are.
     pub(crate) fn with_ours(&self) -> usize {
         self.sights.iter().filter(|sight| sight.ours).count()
