@@ -1,6 +1,6 @@
 //! `make bench`: PDM against the floor of raw PowerDNS, measured in the same run on the same servers.
 //!
-//! `--quick` takes fewer samples and does not grow the pool; `--only sqlite|postgres|audits` measures one; `--json FILE`
+//! `--quick` takes fewer samples and does not grow the pool; `--only sqlite|postgres|audits|memory` measures one; `--json FILE`
 //! keeps the figures.
 
 mod audits;
@@ -8,6 +8,7 @@ mod figures;
 mod floor;
 mod http;
 mod load;
+mod memory;
 mod target;
 
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use target::{Target, rss};
 
 type Failed = Box<dyn std::error::Error>;
 
-const USAGE: &str = "usage: pdm-bench [--quick] [--only sqlite|postgres|audits] [--json FILE]";
+const USAGE: &str = "usage: pdm-bench [--quick] [--only sqlite|postgres|audits|memory] [--json FILE]";
 
-const TARGETS: [&str; 3] = ["sqlite", "postgres", "audits"];
+const TARGETS: [&str; 4] = ["sqlite", "postgres", "audits", "memory"];
 
 /// How much to measure.
 struct Size {
@@ -56,6 +57,9 @@ async fn main() -> Result<(), Failed> {
     }
     if wanted("audits") {
         all.push(audits::measure(quick).await?);
+    }
+    if wanted("memory") {
+        all.push(memory::measure(if quick { 1_000 } else { 10_000 }).await?);
     }
     if let Some(file) = file {
         std::fs::write(file, serde_json::to_string_pretty(&all)?)?;

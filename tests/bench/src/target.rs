@@ -143,6 +143,13 @@ pub async fn audited() -> Result<Target, Box<dyn std::error::Error>> {
     serve("audits", "sqlite:pdm.db", dns, None, audit).await
 }
 
+/// `pdm serve` with SQLite under both, and nothing else to do than what comes with PDM.
+pub async fn quiet() -> Result<Target, Box<dyn std::error::Error>> {
+    let dns = PowerDns::start(Backend::Sqlite, Caches::Default).await;
+    let audit = "[audit]\nprofile = \"loopback\"\npublic_view = false\n";
+    serve("memory", "sqlite:pdm.db", dns, None, audit).await
+}
+
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
