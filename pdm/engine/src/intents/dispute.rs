@@ -58,9 +58,11 @@ impl Engine {
             debug!(zone = %held.fqdn, %fault, "its proof could not be looked for");
         }
         let proved = proved.ok();
-        let id = held.id.clone();
+        let (id, ours) = (held.id.clone(), self.our_names());
         let decision = Arc::new(move |facts: &Facts| {
-            let Some(mut live) = facts.live.clone().filter(|live| live.id == id) else {
+            // The parent may have delegated here meanwhile.
+            let same = |live: &Allocation| live.id == id && undelegated(live, &ours);
+            let Some(mut live) = facts.live.clone().filter(same) else {
                 return Ok(Write::default());
             };
             match proved {
