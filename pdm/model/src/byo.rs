@@ -85,12 +85,48 @@ pub struct Previous {
     pub at: Timestamp,
 }
 
+/// What is done at the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// NS leads here.
+    SetNs,
+    /// NS leads here no more.
+    RemoveNs,
+    /// A DS where there is none.
+    AddDs,
+    /// Another DS in place of what is there.
+    ReplaceDs,
+    /// No DS.
+    RemoveDs,
+}
+
+impl Act {
+    /// Its name in the API, which is also the reason of the wait for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SetNs => "set-ns",
+            Self::RemoveNs => "remove-ns",
+            Self::AddDs => "add-ds",
+            Self::ReplaceDs => "replace-ds",
+            Self::RemoveDs => "remove-ds",
+        }
+    }
+
+    /// Whether it is about DS, which registrars have on another page than NS.
+    #[must_use]
+    pub fn is_about_ds(self) -> bool {
+        matches!(self, Self::AddDs | Self::ReplaceDs | Self::RemoveDs)
+    }
+}
+
 /// What a person has to enter at the parent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Instruction {
-    /// `set-ns`, `remove-ns`, `add-ds`, `replace-ds` or `remove-ds`.
-    pub action: String,
+    /// What is to be done.
+    pub action: Act,
     /// In one sentence.
     pub text: String,
     /// Nameserver names.
@@ -142,4 +178,23 @@ pub struct ForeignParent {
     /// Largest TTL of the NS set in the parent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ns_ttl: Option<Ttl>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_act_has_one_name_and_is_about_ds_or_about_ns() {
+        for (act, about_ds) in [
+            (Act::SetNs, false),
+            (Act::RemoveNs, false),
+            (Act::AddDs, true),
+            (Act::ReplaceDs, true),
+            (Act::RemoveDs, true),
+        ] {
+            assert_eq!(serde_json::to_value(act).unwrap(), act.as_str());
+            assert_eq!(act.is_about_ds(), about_ds, "{}", act.as_str());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pdm_dnssec::roll::Parent;
-use pdm_model::byo::Instruction;
+use pdm_model::byo::{Act, Instruction};
 use pdm_model::handover::Ability;
 use pdm_model::{Allocation, DsRecord, ZoneName};
 use pdm_ports::registrar::{Applied, Change, CurrentState, NsTarget, Place, TaskId, TaskStatus};
@@ -53,9 +53,9 @@ pub(super) fn instruction(ask: &Ask<'_>) -> Instruction {
         Place::RegistryApex { domain } => format!("at the registrar of {domain}"),
         Place::HostedParent { zone, .. } => format!("in the zone {zone}"),
     };
-    let mut made = Instruction {
-        action: String::new(),
-        text: String::new(),
+    let told = |action, text| Instruction {
+        action,
+        text,
         ns: Vec::new(),
         glue: Vec::new(),
         ds: Vec::new(),
@@ -63,55 +63,55 @@ pub(super) fn instruction(ask: &Ask<'_>) -> Instruction {
         dnskey: Vec::new(),
         lines: Vec::new(),
     };
-    if let Some((set, ttl)) = &change.ds {
-        made.ds = set.iter().map(|entry| entry.ds.clone()).collect();
-        made.lines = made.ds.iter().map(|ds| format!("{name}. {} IN DS {ds}", ttl.seconds())).collect();
-        if set.is_empty() {
-            made.action = "remove-ds".to_owned();
-            made.ds = seen_ds(allocation);
-            made.lines = made.ds.iter().map(|ds| format!("{name}. IN DS {ds}")).collect();
-            made.text = format!(
+    match (&change.ds, &change.ns) {
+        (Some((set, _)), _) if set.is_empty() => {
+            let text = format!(
                 "Remove the DS of {name} {room}. Nothing else changes yet; the name stays reachable."
             );
-            return made;
+            let ds = seen_ds(allocation);
+            let lines = ds.iter().map(|ds| format!("{name}. IN DS {ds}")).collect();
+            Instruction { ds, lines, ..told(Act::RemoveDs, text) }
         }
-        let keys = set.iter().filter_map(|entry| entry.key.as_ref());
-        made.dnskey = keys.map(|k| format!("{} 3 {} {}", k.flags, k.algorithm, k.public_key)).collect();
-        made.outdated = seen_ds(allocation).into_iter().filter(|ds| !made.ds.contains(ds)).collect();
-        if made.outdated.is_empty() {
-            made.action = "add-ds".to_owned();
-            made.text = format!("Add this DS for {name} {room}; where keys are asked for, give the DNSKEY.");
-            return made;
+        (Some((set, ttl)), _) => {
+            let ds: Vec<_> = set.iter().map(|entry| entry.ds.clone()).collect();
+            let keys = set.iter().filter_map(|entry| entry.key.as_ref());
+            let dnskey = keys.map(|k| format!("{} 3 {} {}", k.flags, k.algorithm, k.public_key)).collect();
+            let mut lines: Vec<_> =
+                ds.iter().map(|ds| format!("{name}. {} IN DS {ds}", ttl.seconds())).collect();
+            let outdated: Vec<_> =
+                seen_ds(allocation).into_iter().filter(|there| !ds.contains(there)).collect();
+            lines.extend(outdated.iter().map(|ds| format!("; remove: {name}. IN DS {ds}")));
+            let asked = if outdated.is_empty() {
+                let text =
+                    format!("Add this DS for {name} {room}; where keys are asked for, give the DNSKEY.");
+                told(Act::AddDs, text)
+            } else {
+                let tags: Vec<_> = outdated.iter().map(|ds| ds.key_tag.to_string()).collect();
+                let text = format!(
+                    "Let {name} have exactly this DS {room}: add what is missing first, then remove {}. There is no \
+                     hurry; the name stays reachable meanwhile.",
+                    tags.join(", ")
+                );
+                told(Act::ReplaceDs, text)
+            };
+            Instruction { ds, dnskey, outdated, lines, ..asked }
         }
-        made.lines.extend(made.outdated.iter().map(|ds| format!("; remove: {name}. IN DS {ds}")));
-        let tags: Vec<_> = made.outdated.iter().map(|ds| ds.key_tag.to_string()).collect();
-        made.action = "replace-ds".to_owned();
-        made.text = format!(
-            "Let {name} have exactly this DS {room}: add what is missing first, then remove {}. There is no hurry; the \
-             name stays reachable meanwhile.",
-            tags.join(", ")
-        );
-        return made;
-    }
-    match &change.ns {
-        Some(NsTarget::Names { names, ttl, glue }) if !names.is_empty() => {
-            made.ns = names.iter().cloned().collect();
+        (None, Some(NsTarget::Names { names, ttl, glue })) if !names.is_empty() => {
+            let text = format!("Set these nameservers for {name} {room}, and no others.");
             let at = |(ns, set): (&ZoneName, &std::collections::BTreeSet<std::net::IpAddr>)| {
                 set.iter().map(|ip| format!("{ns} {ip}")).collect::<Vec<_>>()
             };
-            made.glue = glue.iter().flat_map(at).collect();
-            made.lines = names.iter().map(|ns| format!("{name}. {} IN NS {ns}.", ttl.seconds())).collect();
-            made.action = "set-ns".to_owned();
-            made.text = format!("Set these nameservers for {name} {room}, and no others.");
+            let lines = names.iter().map(|ns| format!("{name}. {} IN NS {ns}.", ttl.seconds())).collect();
+            let ns = names.iter().cloned().collect();
+            Instruction { ns, glue: glue.iter().flat_map(at).collect(), lines, ..told(Act::SetNs, text) }
         }
-        Some(NsTarget::Names { .. } | NsTarget::Vendor(_)) | None => {
-            made.action = "remove-ns".to_owned();
-            made.text = format!(
+        (None, _) => {
+            let text = format!(
                 "Take our nameservers away from {name} {room}: remove the NS records, or set others."
             );
+            told(Act::RemoveNs, text)
         }
     }
-    made
 }
 
 fn seen_ds(allocation: &Allocation) -> Vec<DsRecord> {

@@ -502,7 +502,7 @@ impl World {
     pub async fn told(&self) -> String {
         let seen = self.store.allocation(&name("acme.example")).await.unwrap().unwrap().0;
         let instruction = seen.observed.foreign.and_then(|f| f.instruction);
-        let action = instruction.map(|i| i.action).unwrap_or_default();
+        let action = instruction.map(|i| i.action.as_str()).unwrap_or_default().to_owned();
         if action == "set-ns" {
             self.net.with(Held::flip);
         }

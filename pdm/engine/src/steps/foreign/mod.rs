@@ -230,9 +230,9 @@ async fn edit(work: &mut Work, step: StepKind, change: Change, progress: String)
     let editor = editor(work)?;
     if let Some(made) = editor.by_hand(&Ask { allocation: &work.allocation, change: &change }) {
         let detail = format!("{} {progress}", made.text);
-        let reason = made.action.clone();
+        let reason = made.action.as_str();
         state(work).instruction = Some(made);
-        return Ok(wait(work, step, &reason, detail, Who::Caller));
+        return Ok(wait(work, step, reason, detail, Who::Caller));
     }
     let outcome = by_api(work, step, &editor, &change).await;
     match outcome {

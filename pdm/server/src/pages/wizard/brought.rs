@@ -152,7 +152,7 @@ impl Brought {
 
 /// A registered domain is changed at its registrar; a name inside one wherever its zone is.
 fn places(a: &Allocation, todo: &Instruction) -> Vec<Place> {
-    let about_ds = todo.action.ends_with("-ds");
+    let about_ds = todo.action.is_about_ds();
     let place = |menu: &Menu| {
         let at = if about_ds { menu.ds? } else { menu.nameservers };
         Some(Place { name: menu.name, menu: at, help: menu.help })
