@@ -66,7 +66,7 @@ impl Engine {
         let looked = tokio::time::timeout(PATIENCE, self.look_for(&claim.fqdn, &challenge)).await;
         let why = match looked {
             Ok(Ok(Ok(by))) => return Ok(by),
-            Ok(Ok(Err(why))) => why,
+            Ok(Ok(Err(lacks))) => lacks.to_string(),
             Ok(Err(fault)) => format!("the domain's servers could not be found ({})", fault.detail),
             Err(_) => "the domain's servers did not answer in time".to_owned(),
         };
@@ -81,19 +81,23 @@ impl Engine {
         Err(Refusal::new("ownership-unproved", detail).retry_after(5))
     }
 
-    /// Whether the proof of a name that is here can be repeated now.
+    /// Whether the proof of a name that is here can be repeated now. Silence is no answer: nobody loses a name by it.
     pub(crate) async fn is_proved(&self, held: &Allocation) -> Result<bool, Fault> {
         let challenge = self.challenge_of(held);
         let looked = tokio::time::timeout(PATIENCE, self.look_for(&held.fqdn, &challenge)).await;
-        let silent = |_| Fault::transient("ownership-unknown", "the domain's servers did not answer in time");
-        Ok(looked.map_err(silent)??.is_ok())
+        let silent = || Fault::transient("ownership-unknown", "the domain's servers did not answer in time");
+        match looked.map_err(|_| silent())?? {
+            Ok(_) => Ok(true),
+            Err(Lacks::Answers) => Err(silent()),
+            Err(Lacks::Token { .. }) => Ok(false),
+        }
     }
 
     async fn look_for(
         &self,
         name: &ZoneName,
         challenge: &Challenge,
-    ) -> Result<Result<ProvedBy, String>, Fault> {
+    ) -> Result<Result<ProvedBy, Lacks>, Fault> {
         let walk = &self.parts.walk;
         let view = walk.parent(name).await?;
         let sets: Vec<_> = view.answers.iter().filter_map(|a| a.ns.as_ref().map(|(set, _)| set)).collect();
@@ -117,18 +121,27 @@ fn leads_to(sets: &[&BTreeSet<ZoneName>], issued: &BTreeSet<ZoneName>) -> bool {
     !issued.is_empty() && !sets.is_empty() && sets.iter().all(|set| *set == issued)
 }
 
+/// What a proof lacks.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Lacks {
+    #[error("no nameserver of the domain answers")]
+    Answers,
+    #[error("{with} of {all} nameservers of the domain answer with the token")]
+    Token { with: usize, all: usize },
+}
+
 /// Pure.
-fn judge(answers: &[RRsetAnswer], value: &str) -> Result<(), String> {
+fn judge(answers: &[RRsetAnswer], value: &str) -> Result<(), Lacks> {
     let answering: Vec<_> = answers.iter().filter_map(|a| a.contents.as_ref().map(|(set, _)| set)).collect();
     if answering.is_empty() {
-        return Err("no nameserver of the domain answers".to_owned());
+        return Err(Lacks::Answers);
     }
     let holds = |set: &&&BTreeSet<String>| set.iter().any(|text| text.trim().trim_matches('"') == value);
     let with = answering.iter().filter(holds).count();
     if with == answering.len() {
         return Ok(());
     }
-    Err(format!("{with} of {} nameservers of the domain answer with the token", answering.len()))
+    Err(Lacks::Token { with, all: answering.len() })
 }
 
 #[cfg(test)]
@@ -151,10 +164,10 @@ mod tests {
     fn every_server_that_answers_has_to_hold_the_token() {
         let with = || answer(Some(&["\"v=spf1 -all\"", "\"abc\""]));
         assert!(judge(&[with(), answer(None)], "abc").is_ok());
-        assert!(judge(&[with(), answer(Some(&[]))], "abc").unwrap_err().starts_with("1 of 2"));
-        assert!(judge(&[with()], "abd").unwrap_err().starts_with("0 of 1"));
-        assert!(judge(&[answer(None)], "abc").is_err());
-        assert!(judge(&[], "abc").is_err());
+        assert!(judge(&[with(), answer(Some(&[]))], "abc").unwrap_err().to_string().starts_with("1 of 2"));
+        assert_eq!(judge(&[with()], "abd"), Err(Lacks::Token { with: 0, all: 1 }));
+        assert_eq!(judge(&[answer(None)], "abc"), Err(Lacks::Answers));
+        assert_eq!(judge(&[], "abc"), Err(Lacks::Answers));
     }
 
     #[test]

@@ -391,13 +391,20 @@ async fn a_proof_is_looked_for_again_every_day_until_the_parent_delegates_here()
     world.pass(DAY - Duration::from_secs(600));
     several_sweeps().await;
     assert_ne!(ownership(&world).await, gone, "it is not a day yet");
+    // Silence is no answer: whoever is not asked today is asked tomorrow, and nobody loses a name by it.
+    world.net.with(|held| held.old_answers = false);
     world.pass(DAY + Duration::from_secs(60));
+    several_sweeps().await;
+    world.net.with(|held| held.old_answers = true);
+    several_sweeps().await;
+    assert_ne!(ownership(&world).await, gone, "they were silent, and are asked once a day");
+    world.pass(DAY * 2 + Duration::from_secs(120));
     told(&gone).await;
     // Published again it counts from the next look on, and the move was never given up.
     world.net.with(|held| held.txt = proof);
     several_sweeps().await;
     assert_eq!(ownership(&world).await, gone, "once a day");
-    world.pass(DAY * 2 + Duration::from_secs(120));
+    world.pass(DAY * 3 + Duration::from_secs(180));
     told(&there).await;
     world.until_waits("set-ns").await;
     // Once the parent delegates here, that is the proof.
