@@ -16,6 +16,7 @@ help:
 
 install:
 	@sh scripts/install.sh
+	@sh scripts/powerdns.sh
 	@sh scripts/npm.sh
 	@sh scripts/python.sh
 	@sh scripts/rvault.sh

@@ -5,6 +5,9 @@ need=
 command -v pdns_server >/dev/null 2>&1 || [ -x /usr/sbin/pdns_server ] || need="$need pdns-server"
 [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || need="$need pdns-backend-sqlite3"
 [ -e /usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql ] || need="$need pdns-backend-pgsql"
+[ -e /usr/lib/x86_64-linux-gnu/pdns/libgeoipbackend.so ] || need="$need pdns-backend-geoip"
+# For the PowerDNS of later releases, which scripts/powerdns.sh fetches.
+[ -e /usr/share/keyrings/debian-archive-trixie-stable.gpg ] || need="$need debian-archive-keyring"
 command -v dig >/dev/null 2>&1 && command -v delv >/dev/null 2>&1 || need="$need bind9-dnsutils"
 [ -x /usr/sbin/unbound ] || need="$need unbound"
 [ -e /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 ] || need="$need libfaketime"

@@ -56,7 +56,8 @@ fn the_tables_of_the_how_to_are_as_computed() {
         writeln!(text, "| `{}` | {major}.{minor} | {geoip} | {} |", feature.name, feature.source).unwrap();
     }
     text.push_str(
-        "\n## Truth tables\n\nOne for each policy under `lua-records/tests/policies`, by its file.\n",
+        "\n## Truth tables\n\nOne for each policy under `lua-records/tests/policies`, by its file. The tests run \
+         each text in an embedded Lua, and compare each row of `A` with what real nameservers answer.\n",
     );
     for (name, failover) in policies() {
         write!(text, "\n### {name}\n\n{}", truth_table(&failover)).unwrap();

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use pdm_harness::Release;
 use pdm_model::canonical::desired_rrsets;
 use pdm_model::target::Target;
 use pdm_model::{Ttls, ZoneName};
@@ -20,8 +21,6 @@ use pdm_ports::{Fault, Stamp, ZoneSpec};
 use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PowerDns};
 
 pub const KEY: &str = "a-key-for-tests";
-pub const SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
-pub const PG_SCHEMA: &str = "/usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql";
 
 /// A port that is free for TCP and UDP.
 pub fn free_port() -> u16 {
@@ -59,7 +58,7 @@ impl Pdns {
     pub async fn sqlite_with(extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pdns.sqlite3");
-        let schema = fs::read_to_string(SCHEMA).unwrap();
+        let schema = fs::read_to_string(Release::usual().sqlite_schema()).unwrap();
         sqlite(&file, &format!("PRAGMA journal_mode=WAL;\n{schema}"));
         let lines = format!(
             "launch=gsqlite3\ngsqlite3-database={}\ngsqlite3-dnssec=yes\ngsqlite3-pragma-synchronous=1\n{extra}",
@@ -89,12 +88,14 @@ impl Pdns {
              enable-lua-records=shared\ndefault-ksk-algorithm=ecdsa256\ndefault-zsk-algorithm=ecdsa256\n\
              default-soa-content=ns1.pool.example hostmaster.example 0 14400 3600 604800 300\n\
              default-soa-edit-signed=INCEPTION-EPOCH\nzone-cache-refresh-interval=0\ncache-ttl=0\n\
-             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{lines}\n"
+             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{}{lines}\n",
+            Release::usual().settings()
         );
         fs::write(dir.path().join("pdns.conf"), config).unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "/usr/sbin/pdns_server"])
+            .args(["--pdeathsig", "KILL"])
+            .arg(Release::usual().program())
             .arg(format!("--config-dir={path}"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -222,7 +223,7 @@ impl Postgres {
         let database = Self { child, dir, port };
         wait_until(|| database.psql("postgres", "select 1").is_ok(), &|| "postgres".into()).await;
         database.psql("postgres", "create database pdns").unwrap();
-        database.psql("pdns", &fs::read_to_string(PG_SCHEMA).unwrap()).unwrap();
+        database.psql("pdns", &fs::read_to_string(Release::usual().postgres_schema()).unwrap()).unwrap();
         Some(Arc::new(database))
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pdm_harness::daemon::verb;
 use pdm_harness::powerdns::{API_KEY, Caches, Setup};
-use pdm_harness::{Backend, Daemon, PgBouncer, Postgres, PowerDns, net};
+use pdm_harness::{Backend, Daemon, PgBouncer, Postgres, PowerDns, Release, net};
 use tempfile::TempDir;
 
 use crate::floor::Raw;
@@ -64,7 +64,7 @@ pub async fn postgres() -> Result<Target, Box<dyn std::error::Error>> {
     let server = Postgres::start().await;
     server.create("pdm");
     server.create("pdns");
-    server.psql_file("pdns", PowerDns::schema());
+    server.psql_file("pdns", &Release::usual().postgres_schema());
     let pooler = PgBouncer::start(server.at()).await;
     let dns =
         PowerDns::start(Backend::Postgres { at: pooler.at(), database: "pdns".into() }, Caches::Default)
@@ -130,6 +130,7 @@ pub async fn audited() -> Result<Target, Box<dyn std::error::Error>> {
     let mut more: String = settings.flat_map(|line| [line, "\n"]).collect();
     more.push_str("cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\n");
     let setup = Setup {
+        release: Release::usual().clone(),
         backend: Backend::Sqlite,
         caches: Caches::Default,
         dns: net::port(ip),

@@ -30,6 +30,8 @@ pub enum Manner {
     Fails,
     /// 200 with another text.
     WrongText,
+    /// 204 without a text, which some checks want and others do not take.
+    NoContent,
 }
 
 impl Manner {
@@ -110,6 +112,7 @@ async fn serve(mut stream: TcpStream, manner: watch::Receiver<Manner>) {
         Manner::Well => ("200 OK", WELL),
         Manner::Fails => ("500 Internal Server Error", WELL),
         Manner::WrongText => ("200 OK", "under maintenance"),
+        Manner::NoContent => ("204 No Content", ""),
         Manner::Dies | Manner::Refuses => return,
         Manner::Hangs => return tokio::time::sleep(Duration::from_secs(60)).await,
     };

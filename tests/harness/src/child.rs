@@ -40,25 +40,26 @@ const NOBODY: u32 = 65534;
 /// Arguments of `setpriv` before the program: die with us, and not as root when `drop_root`.
 #[must_use]
 pub fn guarded(program: impl AsRef<Path>, drop_root: bool) -> Command {
-    setpriv(program.as_ref(), drop_root.then_some("-all"))
+    setpriv(program.as_ref(), drop_root.then_some(&[]))
 }
 
-/// Like [`guarded`], not as root, but with the right to bind a port below 1024.
+/// Like [`guarded`], not as root, but with these capabilities of root's.
 #[must_use]
-pub fn guarded_low_port(program: impl AsRef<Path>) -> Command {
-    setpriv(program.as_ref(), Some("-all,+net_bind_service"))
+pub fn guarded_with(program: impl AsRef<Path>, capabilities: &[&str]) -> Command {
+    setpriv(program.as_ref(), Some(capabilities))
 }
 
-fn setpriv(program: &Path, drop_root_keeping: Option<&str>) -> Command {
+fn setpriv(program: &Path, drop_root_keeping: Option<&[&str]>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if let Some(capabilities) = drop_root_keeping.filter(|_| Uid::effective().is_root()) {
+    if let Some(kept) = drop_root_keeping.filter(|_| Uid::effective().is_root()) {
+        let kept: String = kept.iter().map(|capability| format!(",+{capability}")).collect();
         command.args([
             &format!("--reuid={NOBODY}"),
             &format!("--regid={NOBODY}"),
             "--clear-groups",
-            &format!("--inh-caps={capabilities}"),
-            &format!("--ambient-caps={capabilities}"),
+            &format!("--inh-caps=-all{kept}"),
+            &format!("--ambient-caps=-all{kept}"),
         ]);
     }
     command.arg("--").arg(program);

@@ -16,7 +16,7 @@
 //! node      counterparts that only npm has        python    those that only PyPI has
 //! browser   stories in Chromium
 //! world     all of it, put together                 truth     is what is there what should be there?
-//! primary   BIND and Knot that take dynamic updates
+//! primary   BIND and Knot that take dynamic updates   release   which version of PowerDNS
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a harness that cannot go on ends the test
 
@@ -36,6 +36,7 @@ pub mod postgres;
 pub mod powerdns;
 pub mod primary;
 pub mod python;
+pub mod release;
 pub mod story;
 pub mod truth;
 pub mod wait;
@@ -47,6 +48,7 @@ pub use http::{Answer, Api};
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use powerdns::{Backend, PowerDns};
+pub use release::Release;
 pub use wait::{DEADLINE, until, until_within};
 pub use world::{NAMESERVERS, POOL, Plan, StoreKind, World};
 

@@ -11,15 +11,13 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::child::{Child, guarded, guarded_low_port, hand_over, run};
+use crate::child::{Child, guarded, guarded_with, hand_over, run};
 use crate::http::{Answer, Api};
+use crate::release::Release;
 use crate::{net, until_within};
 
 /// The key of every API here.
 pub const API_KEY: &str = "harness-key";
-const PDNS_SERVER: &str = "/usr/sbin/pdns_server";
-const SQLITE_SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
-const PGSQL_SCHEMA: &str = "/usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql";
 
 /// Where the zones are kept.
 #[derive(Clone)]
@@ -48,6 +46,8 @@ pub enum Caches {
 
 /// What an instance is made of.
 pub struct Setup {
+    /// Its version.
+    pub release: Release,
     /// Its zones.
     pub backend: Backend,
     /// Its caches.
@@ -86,7 +86,16 @@ impl PowerDns {
     /// When PowerDNS is not installed or does not start.
     pub async fn start_at(backend: Backend, caches: Caches, ip: IpAddr) -> Self {
         let (dns, http) = (net::port(ip), net::port(ip));
-        Self::start_with(Setup { backend, caches, dns, http, more: String::new(), env: Vec::new() }).await
+        Self::start_with(Setup {
+            release: Release::usual().clone(),
+            backend,
+            caches,
+            dns,
+            http,
+            more: String::new(),
+            env: Vec::new(),
+        })
+        .await
     }
 
     /// Start an instance as it is described.
@@ -99,7 +108,7 @@ impl PowerDns {
         let api = Api::new(&format!("http://{}", setup.http)).with_header("x-api-key", API_KEY);
         let mut this = Self { dir: Arc::new(dir), setup, child: None, api };
         if matches!(this.setup.backend, Backend::Sqlite) {
-            Self::empty_database(&this.file());
+            Self::empty_database(&this.setup.release, &this.file());
         }
         this.go().await;
         this
@@ -109,21 +118,16 @@ impl PowerDns {
     ///
     /// # Panics
     /// When PowerDNS or SQLite is not installed.
-    pub fn empty_database(file: &Path) {
+    pub fn empty_database(release: &Release, file: &Path) {
+        let schema = std::fs::read_to_string(release.sqlite_schema()).expect("the SQLite schema of PowerDNS");
         let mut sqlite = guarded("sqlite3", true);
-        sqlite.arg(file).arg(format!(".read {SQLITE_SCHEMA}"));
+        sqlite.arg(file).arg(schema);
         run(&mut sqlite).expect("the SQLite schema of PowerDNS");
     }
 
     /// What it is made of; a change takes effect when it is started again.
     pub fn setup(&mut self) -> &mut Setup {
         &mut self.setup
-    }
-
-    /// The schema of the PostgreSQL backend.
-    #[must_use]
-    pub fn schema() -> &'static Path {
-        Path::new(PGSQL_SCHEMA)
     }
 
     fn configure(&self) {
@@ -165,6 +169,7 @@ impl PowerDns {
                  dnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n",
             );
         }
+        text.push_str(self.setup.release.settings());
         text.push_str(&self.setup.more);
         std::fs::write(self.dir.path().join("pdns.conf"), text).expect("write pdns.conf");
     }
@@ -172,10 +177,13 @@ impl PowerDns {
     /// Start it (again).
     pub async fn go(&mut self) {
         self.configure();
-        let low_port = self.dns().port() < 1024;
+        let release = &self.setup.release;
+        let mut rights = release.rights().to_vec();
+        rights.extend((self.dns().port() < 1024).then_some("net_bind_service"));
         // Variables are set behind the change of user: what they preload may make files of its user.
-        let mut command = if low_port { guarded_low_port("env") } else { guarded("env", true) };
-        command.args(self.setup.env.iter().map(|(name, value)| format!("{name}={value}"))).arg(PDNS_SERVER);
+        let mut command = guarded_with("env", &rights);
+        let env = self.setup.env.iter().map(|(name, value)| format!("{name}={value}"));
+        command.args(env).arg(release.program());
         command.arg(format!("--config-dir={}", self.dir.path().display()));
         let child = Child::start("pdns_server", command, &self.dir.path().join("log"));
         until_within("the API of PowerDNS", Duration::from_secs(30), || async {

@@ -12,6 +12,7 @@ use crate::http::Api;
 use crate::net;
 use crate::postgres::Postgres;
 use crate::powerdns::{API_KEY, Backend, Caches, PowerDns, Setup};
+use crate::release::Release;
 use crate::until;
 
 /// The pool of every test.
@@ -35,6 +36,7 @@ pub struct Plan {
     shared_dns: bool,
     caches: Caches,
     instances: usize,
+    releases: Vec<Release>,
     replicas: usize,
     ttl: u32,
     pool: Vec<String>,
@@ -54,6 +56,7 @@ impl Plan {
             shared_dns: false,
             caches: Caches::Short,
             instances: 1,
+            releases: vec![Release::usual().clone()],
             replicas: 1,
             ttl: 1,
             pool: vec![
@@ -72,6 +75,13 @@ impl Plan {
     #[must_use]
     pub fn instances(mut self, n: usize, caches: Caches) -> Self {
         (self.instances, self.caches, self.shared_dns) = (n, caches, true);
+        self
+    }
+
+    /// Which PowerDNS, in place of the usual one; several take turns among the instances.
+    #[must_use]
+    pub fn releases(mut self, releases: &[Release]) -> Self {
+        releases.clone_into(&mut self.releases);
         self
     }
 
@@ -154,7 +164,7 @@ impl Plan {
                 (Some(server), true) => {
                     if n == 0 {
                         server.create("pdns");
-                        server.psql_file("pdns", PowerDns::schema());
+                        server.psql_file("pdns", &self.releases[0].postgres_schema());
                     }
                     Backend::Postgres { at: server.at(), database: "pdns".into() }
                 }
@@ -163,7 +173,8 @@ impl Plan {
             let ip = net::address();
             let more = self.settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
             let (dns, http) = (net::port(ip), net::port(ip));
-            let setup = Setup { backend, caches: self.caches, dns, http, more, env: Vec::new() };
+            let release = self.releases[n % self.releases.len()].clone();
+            let setup = Setup { release, backend, caches: self.caches, dns, http, more, env: Vec::new() };
             let mut one = PowerDns::start_with(setup).await;
             proxies.push(Chaos::start(one.http()).await);
             if self.powerdns_down {

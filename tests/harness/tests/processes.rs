@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use pdm_harness::powerdns::Caches;
-use pdm_harness::{Backend, Chaos, Fault, Postgres, PowerDns, dns};
+use pdm_harness::{Backend, Chaos, Fault, Postgres, PowerDns, Release, dns};
 
 #[tokio::test]
 async fn powerdns_serves_signs_and_comes_back_from_a_copy() {
@@ -27,7 +27,7 @@ async fn powerdns_serves_signs_and_comes_back_from_a_copy() {
 async fn two_instances_share_one_postgres_which_can_go_and_come_back() {
     let mut postgres = Postgres::start().await;
     postgres.create("pdns");
-    postgres.psql_file("pdns", PowerDns::schema());
+    postgres.psql_file("pdns", &Release::usual().postgres_schema());
     let backend = Backend::Postgres { at: postgres.at(), database: "pdns".into() };
     let first = PowerDns::start(backend.clone(), Caches::Short).await;
     let second = PowerDns::start(backend, Caches::Short).await;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pdm_harness::PowerDns;
 use pdm_harness::child::hand_over;
+use pdm_harness::{PowerDns, Release};
 use tempfile::TempDir;
 
 use crate::block::Block;
@@ -63,7 +63,7 @@ impl Plan {
         let dir = tempfile::Builder::new().prefix("pdm-lab-").tempdir().expect("a directory");
         hand_over(dir.path());
         let (block, template, time) = (Block::take(), dir.path().join("empty.db"), dir.path().join("clock"));
-        PowerDns::empty_database(&template);
+        PowerDns::empty_database(Release::usual(), &template);
         std::fs::write(&time, "+0").expect("write the clock");
         let env = if self.steered { clock(Offset::File(&time)) } else { Vec::new() };
         let ground = Ground { block: &block, dir: dir.path(), template: &template, ttl: self.ttl, env: &env };

@@ -37,7 +37,7 @@ pub use customer::{ACME, acme};
 pub use lab::{Lab, Plan};
 pub use nameserver::Nameserver;
 pub use operator::{Operator, Records};
-pub use question::{Outcome, ask};
+pub use question::{Outcome, ask, ask_for};
 pub use registry::{Registry, Tsig};
 pub use resolver::Resolver;
 pub use scanner::Scanner;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use pdm_harness::PowerDns;
 use pdm_harness::child::{guarded, run};
 use pdm_harness::powerdns::{Backend, Caches, Setup};
+use pdm_harness::{PowerDns, Release};
 
 /// Where libfaketime is installed by Debian.
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
@@ -54,6 +54,7 @@ impl Nameserver {
         env: &[(String, String)],
     ) -> Self {
         let setup = Setup {
+            release: Release::usual().clone(),
             backend: Backend::File(shared.to_owned()),
             caches: Caches::Short,
             dns: at,

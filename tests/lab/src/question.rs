@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -73,7 +73,21 @@ impl Outcome {
 
 /// Ask `at` for `name` and `rtype` with RD and AD set; by TCP when the answer does not fit.
 pub async fn ask(at: SocketAddr, name: &str, rtype: &str, patience: Duration) -> Outcome {
-    let (query, kind) = query(name, rtype);
+    put(at, question(name, rtype), patience).await
+}
+
+/// The same, on behalf of a client at another address (RFC 7871).
+pub async fn ask_for(at: SocketAddr, client: IpAddr, name: &str, rtype: &str, patience: Duration) -> Outcome {
+    let mut question = question(name, rtype);
+    let subnet = ClientSubnet::new(client, if client.is_ipv4() { 32 } else { 128 }, 0);
+    let edns = question.edns.as_mut().expect("every question has it");
+    edns.options_mut().insert(EdnsOption::Subnet(subnet));
+    put(at, question, patience).await
+}
+
+async fn put(at: SocketAddr, question: Message, patience: Duration) -> Outcome {
+    let kind = question.queries[0].query_type();
+    let query = question.to_vec().expect("a query has a wire form");
     match timeout(patience, exchange(at, &query)).await {
         Err(_) => Outcome::Silence(format!("no reply in {patience:?}")),
         Ok(Err(e)) => Outcome::Silence(e.to_string()),
@@ -81,7 +95,7 @@ pub async fn ask(at: SocketAddr, name: &str, rtype: &str, patience: Duration) ->
     }
 }
 
-fn query(name: &str, rtype: &str) -> (Vec<u8>, RecordType) {
+fn question(name: &str, rtype: &str) -> Message {
     let kind: RecordType = rtype.parse().unwrap_or_else(|_| panic!("{rtype} is no record type"));
     let name = Name::from_ascii(name).unwrap_or_else(|e| panic!("{name}: {e}"));
     let mut message = Message::query();
@@ -91,7 +105,7 @@ fn query(name: &str, rtype: &str) -> (Vec<u8>, RecordType) {
     let mut edns = Edns::new();
     edns.set_max_payload(1232);
     message.set_edns(edns);
-    (message.to_vec().expect("a query has a wire form"), kind)
+    message
 }
 
 async fn exchange(at: SocketAddr, query: &[u8]) -> std::io::Result<Message> {

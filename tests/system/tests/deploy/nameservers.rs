@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pdm_harness::child::{Child, guarded, hand_over, run};
-use pdm_harness::{Api, Postgres, net, until};
+use pdm_harness::child::{Child, guarded_with, hand_over, run};
+use pdm_harness::{Api, Postgres, Release, net, until};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
@@ -24,16 +24,18 @@ struct Nameserver {
     dir: TempDir,
     dns: SocketAddr,
     http: SocketAddr,
+    release: Release,
     child: Option<Child>,
 }
 
 impl Nameserver {
-    fn start(database: &Postgres) -> Self {
+    fn start(database: &Postgres, release: &Release) -> Self {
         let dir = tempfile::tempdir().unwrap();
         hand_over(dir.path());
         let ip = net::address();
-        let mut this = Self { dns: net::port(ip), http: net::port(ip), dir, child: None };
-        let (dns, http, at) = (this.dns, this.http, database.at());
+        let (dns, http) = (net::port(ip), net::port(ip));
+        let mut this = Self { dns, http, dir, release: release.clone(), child: None };
+        let at = database.at();
         let here = this.dir.path().display().to_string();
         let mut text = file("kubernetes/base/pdns.conf");
         // Only what the cluster gives is given here instead.
@@ -53,15 +55,16 @@ impl Nameserver {
         std::fs::write(this.dir.path().join("pdns.conf"), text).unwrap();
         let included = this.dir.path().join("pdns.d");
         std::fs::create_dir(&included).unwrap();
-        // Debian's version is 4.7.
-        std::fs::write(included.join("version.conf"), file("powerdns/4.7.conf")).unwrap();
+        let (major, minor, _) = release.version();
+        let settings = file(&format!("powerdns/{major}.{minor}.conf"));
+        std::fs::write(included.join("version.conf"), settings).unwrap();
         std::fs::write(included.join("api.conf"), format!("api-key={KEY}")).unwrap();
         this.go();
         this
     }
 
     fn go(&mut self) {
-        let mut command = guarded("/usr/sbin/pdns_server", true);
+        let mut command = guarded_with(self.release.program(), self.release.rights());
         command.arg(format!("--config-dir={}", self.dir.path().display()));
         self.child = Some(Child::start("pdns_server", command, &self.dir.path().join("log")));
     }
@@ -79,13 +82,13 @@ struct Front {
 }
 
 impl Front {
-    fn start(dir: &Path, backends: &[&Nameserver], trusted: IpAddr) -> Self {
+    fn start(dir: &Path, release: &Release, backends: &[&Nameserver], trusted: IpAddr) -> Self {
         let (at, metrics) = (net::port(net::address()), net::port(net::address()));
         let places: Vec<_> = backends.iter().map(|b| b.dns.to_string()).collect();
         // Whoever it runs as may not look into the folder of this checkout.
         let config = dir.join("dnsdist.conf");
         std::fs::copy(root().join("deploy/dnsdist/dnsdist.conf"), &config).unwrap();
-        let mut command = guarded("/usr/bin/dnsdist", true);
+        let mut command = guarded_with(release.dnsdist(), release.rights());
         command.args(["--supervised", "--disable-syslog", "--config"]).arg(config);
         command.env("DNSDIST_LISTEN", at.to_string()).env("DNSDIST_BACKENDS", places.join(" "));
         command.env("DNSDIST_CHECK_NAME", ZONE).env("DNSDIST_TRUSTED", format!("{trusted}/32"));
@@ -169,16 +172,22 @@ fn count(fates: &[Fate], one: Fate) -> usize {
     fates.iter().filter(|f| **f == one).count()
 }
 
+/// Debian's own, and those of the images in `deploy/kubernetes`: PowerDNS 4.9 and dnsdist 1.9.
 #[tokio::test]
 async fn a_dead_backend_is_taken_out_and_a_flood_of_one_source_harms_no_other() {
+    for release in Release::all() {
+        println!("PowerDNS {:?}", release.version());
+        story(&release).await;
+    }
+}
+
+async fn story(release: &Release) {
     let database = Postgres::start().await;
     database.create("pdns");
     // The tables are made once, whoever comes first and however often.
     let schema = || {
         let mut command = Command::new("sh");
-        command
-            .arg(root().join("deploy/powerdns/schema.sh"))
-            .arg("/usr/share/pdns-backend-pgsql/schema/schema.pgsql.sql");
+        command.arg(root().join("deploy/powerdns/schema.sh")).arg(release.postgres_schema());
         command
             .envs([("PGHOST", database.at().ip().to_string()), ("PGPORT", database.at().port().to_string())]);
         run(command.envs([("PGUSER", "pdm"), ("PGDATABASE", "pdns")])).unwrap_or_else(|e| panic!("{e}"))
@@ -187,7 +196,7 @@ async fn a_dead_backend_is_taken_out_and_a_flood_of_one_source_harms_no_other() 
     schema();
     assert_eq!(database.psql("pdns", "select count(*) from cryptokeys"), "0");
 
-    let (mut one, two) = (Nameserver::start(&database), Nameserver::start(&database));
+    let (mut one, two) = (Nameserver::start(&database, release), Nameserver::start(&database, release));
     let api = Api::new(&format!("http://{}", one.http)).with_header("x-api-key", KEY);
     until("the API of PowerDNS", || api.try_get("/api/v1/servers/localhost")).await;
     let zone = json!({"name": format!("{ZONE}."), "kind": "Native", "dnssec": true, "nameservers": ["ns1.openova.io."]});
@@ -200,7 +209,7 @@ async fn a_dead_backend_is_taken_out_and_a_flood_of_one_source_harms_no_other() 
     let dir = tempfile::tempdir().unwrap();
     hand_over(dir.path());
     let [trusted, flood, calm] = [net::address(), net::address(), net::address()];
-    let front = Front::start(dir.path(), &[&one, &two], trusted);
+    let front = Front::start(dir.path(), release, &[&one, &two], trusted);
     front.until_used(&one, true).await;
     front.until_used(&two, true).await;
 

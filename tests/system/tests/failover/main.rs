@@ -4,7 +4,9 @@
 
 mod doors;
 mod drains;
+mod ground;
 mod plain;
+mod releases;
 mod scene;
 mod split_brain;
 mod timing;

@@ -3,7 +3,7 @@
 use pdm_harness::daemon::verb;
 use pdm_harness::powerdns::contents;
 use pdm_harness::story::{condition, fqdn};
-use pdm_harness::{StoreKind, dns, until};
+use pdm_harness::{Release, StoreKind, dns, until};
 use serde_json::{Value, json};
 
 use crate::scene::{LABEL, Scene, plan};
@@ -52,6 +52,9 @@ async fn what_the_servers_lack_is_refused_with_what_it_would_take() {
         (json!({"check": {"type": "http"}}), "http-checks-refused", "failover.check.type", "TCP"),
         (json!({"check": {"port": 0}}), "invalid-check", "failover.check.port", "65535"),
     ] {
+        if code == "needs-version" && Release::usual().version() >= (5, 0, 0) {
+            continue;
+        }
         let body = json!({"fqdn": fqdn(LABEL), "reservationToken": token, "loadBalancers": lbs, "failover": failover});
         let answer = world.api().post("/v1/commit", &body).await;
         assert_eq!((answer.status, answer.code()), (422, code), "{answer}");

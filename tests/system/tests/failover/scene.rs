@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pdm_harness::backends::{self, Backend};
 use pdm_harness::powerdns::Caches;
 use pdm_harness::story::{condition, fqdn};
-use pdm_harness::{DEADLINE, POOL, Plan, StoreKind, World, dns, until_within};
+use pdm_harness::{DEADLINE, POOL, Plan, Release, StoreKind, World, dns, until_within};
 use serde_json::{Value, json};
 
 pub const LABEL: &str = "omantel";
@@ -23,8 +23,11 @@ pub struct Scene {
 
 /// Loopback load balancers, URL checks, a health check every second, and frequent looks; PowerDNS as deploy/ sets it up.
 pub fn plan(store: StoreKind) -> Plan {
-    let deployed = include_str!("../../../../deploy/powerdns/4.7.conf").lines();
-    let settings = deployed.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let (major, minor, _) = Release::usual().version();
+    let file = format!("{}/../../deploy/powerdns/{major}.{minor}.conf", env!("CARGO_MANIFEST_DIR"));
+    let deployed = std::fs::read_to_string(file).unwrap();
+    let settings =
+        deployed.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
     // How long answers are remembered is the harness's.
     let settings = settings.filter(|(name, _)| !name.contains("cache"));
     settings
