@@ -15,7 +15,7 @@ if cargo nextest --version >/dev/null 2>&1; then
     # What depends most on PowerDNS, once more on each later version of it.
     for release in trixie forky; do
         PDM_TEST_POWERDNS=$release cargo nextest run --locked --profile $profile --workspace -E "package(pdm-powerdns) \
-            + package(pdm-lab) + package($slow) & (binary(failover) + binary(lifecycle) + binary(drift) + binary(key_rolls) \
+            + package($slow) & (binary(failover) + binary(lifecycle) + binary(drift) + binary(key_rolls) \
             + binary(two_instances) + binary(powerdns_faults) + binary(powerdns_restored) + binary(replicas))"
     done
     exit 0

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::answer::{ApiError, garbage};
 use crate::client::Request;
 use crate::config::{InstanceConfig, Options};
+use crate::escapes::{self, Form};
 use crate::head::{self, ZoneHead};
 use crate::instances::Instances;
 use crate::retry::Tries;
@@ -30,6 +31,7 @@ const HEALTH_FRESH: Duration = Duration::from_secs(3);
 pub struct PowerDns {
     pub(crate) instances: Instances,
     pub(crate) options: Options,
+    pub(crate) escapes: escapes::Taken,
     health: Mutex<Option<(Instant, String)>>,
 }
 
@@ -46,7 +48,12 @@ impl PowerDns {
     /// # Errors
     /// `powerdns-url` when the list is empty or a URL or server id cannot be used.
     pub fn new(instances: Vec<InstanceConfig>, options: Options) -> Result<Self, Fault> {
-        Ok(Self { instances: Instances::new(&instances, &options)?, options, health: Mutex::new(None) })
+        Ok(Self {
+            instances: Instances::new(&instances, &options)?,
+            options,
+            escapes: escapes::Taken::default(),
+            health: Mutex::new(None),
+        })
     }
 
     /// A zone without its records; none when it is missing.
@@ -88,6 +95,35 @@ impl PowerDns {
     pub(crate) async fn owned(&self, name: &ZoneName, allocation: &str) -> Result<Option<ZoneHead>, Fault> {
         let Some(head) = self.head(name).await? else { return Ok(None) };
         if head.account == ownership::account(allocation) { Ok(Some(head)) } else { Err(not_ours(name)) }
+    }
+
+    /// Write changes of an allocation's zone, contents with escapes in this form.
+    pub(crate) async fn write_changes(
+        &self,
+        name: &ZoneName,
+        changes: &[Change],
+        stamp: &Stamp,
+        form: Form,
+    ) -> Result<(), Fault> {
+        let body = wire::change(name, changes, stamp, form)?;
+        let mut tries = Tries::within(self.instances.timeout());
+        loop {
+            if self.owned(name, &stamp.allocation).await?.is_none() {
+                return Err(ApiError::Missing.into_fault());
+            }
+            match self.write_owned("patch-zone", Method::PATCH, name, Some(body.clone())).await {
+                Ok(()) => break,
+                // Rolled back as a whole: whose it is by now is asked again, then the same is sent again.
+                Err(ApiError::Busy(fault)) => {
+                    if !tries.again().await {
+                        return Err(fault);
+                    }
+                }
+                Err(error) => return Err(error.into_fault()),
+            }
+        }
+        self.instances.flush_others(name).await;
+        Ok(())
     }
 
     pub(crate) async fn write_owned(
@@ -141,25 +177,7 @@ impl ZoneBackend for PowerDns {
     }
 
     async fn change_zone(&self, name: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<(), Fault> {
-        let body = wire::change(name, changes, stamp)?;
-        let mut tries = Tries::within(self.instances.timeout());
-        loop {
-            if self.owned(name, &stamp.allocation).await?.is_none() {
-                return Err(ApiError::Missing.into_fault());
-            }
-            match self.write_owned("patch-zone", Method::PATCH, name, Some(body.clone())).await {
-                Ok(()) => break,
-                // Rolled back as a whole: whose it is by now is asked again, then the same is sent again.
-                Err(ApiError::Busy(fault)) => {
-                    if !tries.again().await {
-                        return Err(fault);
-                    }
-                }
-                Err(error) => return Err(error.into_fault()),
-            }
-        }
-        self.instances.flush_others(name).await;
-        Ok(())
+        escapes::change(self, name, changes, stamp).await
     }
 
     async fn ensure_signed(&self, name: &ZoneName, stamp: &Stamp) -> Result<(), Fault> {

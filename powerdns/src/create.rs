@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use pdm_model::{RecordType, ZoneName};
+use pdm_model::canonical::Change;
+use pdm_model::{RRset, RecordType, ZoneName};
 use pdm_ports::zone::Created;
 use pdm_ports::{Class, Fault, ZoneBackend, ZoneSpec};
 use reqwest::Method;
@@ -16,7 +17,7 @@ use crate::answer::ApiError;
 use crate::backend::PowerDns;
 use crate::client::Request;
 use crate::retry::Tries;
-use crate::{head, ownership, wire};
+use crate::{escapes, head, ownership, wire};
 
 /// How long another POST may lie between its row and its records before we call its zone half-made.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -34,11 +35,19 @@ pub(crate) async fn create(dns: &PowerDns, spec: &ZoneSpec) -> Result<Created, F
     if account.len() > ownership::ACCOUNT_LIMIT || !account.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Fault::new(Class::Bug, "allocation-id", "an allocation id must fit into 36 characters"));
     }
-    let body = wire::new_zone(spec, &mname(dns, spec)?, &dns.options.hostmaster)?;
+    // What has escapes is written, and looked at, once the zone is there.
+    let (later, now): (Vec<RRset>, Vec<RRset>) = spec.rrsets.iter().cloned().partition(escapes::has);
+    let first = ZoneSpec { rrsets: now, ..spec.clone() };
+    let body = wire::new_zone(&first, &mname(dns, spec)?, &dns.options.hostmaster)?;
     let mut tries = Tries::within(dns.instances.timeout());
     loop {
         let fault = match post(dns, &body).await {
-            Ok(serial) => return Ok(Created::New(serial)),
+            Ok(serial) if later.is_empty() => return Ok(Created::New(serial)),
+            Ok(_) => {
+                let later: Vec<_> = later.into_iter().map(Change::Replace).collect();
+                dns.change_zone(&spec.name, &later, &spec.stamp).await?;
+                return Ok(Created::New(None));
+            }
             Err(ApiError::Conflict) => {
                 Fault::transient("powerdns-conflict", format!("the zone {} comes and goes", spec.name))
             }

@@ -15,6 +15,7 @@ mod backend;
 mod client;
 mod config;
 mod create;
+mod escapes;
 mod head;
 mod instances;
 mod keys;

@@ -258,7 +258,7 @@ fn caches(found: &mut Found<'_>, settings: &Settings, several: bool) {
 }
 
 /// `4.7.3`, `5.1.0-alpha1`, `4.9.12-2.1` and the like: major and minor.
-fn release(version: &str) -> Option<(u32, u32)> {
+pub(crate) fn release(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split('.');
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next()?;

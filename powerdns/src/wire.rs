@@ -8,6 +8,7 @@ use pdm_model::{RecordType, Ttl, ZoneName};
 use pdm_ports::{Class, Fault, Stamp, ZoneSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::escapes::Form;
 use crate::ownership;
 
 /// An RRset as PowerDNS gives it. Fields of later versions are not an error.
@@ -133,12 +134,17 @@ impl<'a> RrsetOut<'a> {
         }
     }
 
-    fn from_model(rrset: &'a RRset) -> Result<Self, Fault> {
+    fn from_model(rrset: &'a RRset, form: Form) -> Result<Self, Fault> {
         let rtype = type_out(&rrset.rtype)?;
         if rrset.rtype == RecordType::Lua {
             rrset.records.iter().try_for_each(|content| inert(&rrset.owner, content))?;
         }
-        Ok(Self::replace(rrset.owner.as_str(), rtype, rrset.ttl, rrset.records.iter().map(String::as_str)))
+        Ok(Self::replace(
+            rrset.owner.as_str(),
+            rtype,
+            rrset.ttl,
+            rrset.records.iter().map(|content| form.of(content)),
+        ))
     }
 }
 
@@ -204,7 +210,7 @@ pub(crate) fn new_zone(spec: &ZoneSpec, mname: &ZoneName, rname: &ZoneName) -> R
     let mut rrsets = Vec::with_capacity(spec.rrsets.len() + 1);
     let mut soa_ttl = None;
     for rrset in &spec.rrsets {
-        let mut out = RrsetOut::from_model(rrset)?;
+        let mut out = RrsetOut::from_model(rrset, Form::Once)?;
         out.changetype = None;
         if rrset.rtype == RecordType::Ns && rrset.owner == apex {
             soa_ttl = Some(rrset.ttl);
@@ -242,7 +248,12 @@ pub(crate) fn soa<'a>(
 }
 
 /// The body that changes a zone and renews its mark.
-pub(crate) fn change(zone: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<Vec<u8>, Fault> {
+pub(crate) fn change(
+    zone: &ZoneName,
+    changes: &[Change],
+    stamp: &Stamp,
+    form: Form,
+) -> Result<Vec<u8>, Fault> {
     let apex = zone.dotted();
     let mark = ownership::comment(stamp);
     let mut marked = false;
@@ -250,7 +261,7 @@ pub(crate) fn change(zone: &ZoneName, changes: &[Change], stamp: &Stamp) -> Resu
     for change in changes {
         match change {
             Change::Replace(rrset) => {
-                let mut out = RrsetOut::from_model(rrset)?;
+                let mut out = RrsetOut::from_model(rrset, form)?;
                 if rrset.rtype == RecordType::Ns && rrset.owner == apex {
                     // PowerDNS refuses the same RRset twice in one PATCH.
                     out.comments = Some(CommentOut::ours(mark.clone()));
@@ -275,7 +286,7 @@ pub(crate) fn change(zone: &ZoneName, changes: &[Change], stamp: &Stamp) -> Resu
 pub(crate) fn plain_changes(changes: &[Change]) -> Result<Vec<u8>, Fault> {
     fn one(change: &Change) -> Result<RrsetOut<'_>, Fault> {
         match change {
-            Change::Replace(rrset) => RrsetOut::from_model(rrset),
+            Change::Replace(rrset) => RrsetOut::from_model(rrset, Form::Once),
             Change::Delete(owner, rtype) => Ok(RrsetOut::delete(owner.as_str(), type_out(rtype)?)),
         }
     }
@@ -298,7 +309,7 @@ mod tests {
     fn a_change_carries_the_mark_once() {
         let ns = RRset::new("x.example.", RecordType::Ns, Ttl::new(60), ["ns1.example."]);
         for changes in [vec![], vec![Change::Replace(ns)]] {
-            let body = String::from_utf8(change(&zone(), &changes, &stamp()).unwrap()).unwrap();
+            let body = String::from_utf8(change(&zone(), &changes, &stamp(), Form::Once).unwrap()).unwrap();
             assert_eq!(body.matches("\"NS\"").count(), 1, "{body}");
             assert_eq!(body.matches("generation").count(), 1, "{body}");
         }
@@ -308,7 +319,7 @@ mod tests {
     fn code_that_was_not_rendered_here_is_refused() {
         let change_to = |content: &str| {
             let rrset = RRset::new("x.example.", RecordType::Lua, Ttl::new(1), [content]);
-            change(&zone(), &[Change::Replace(rrset)], &stamp())
+            change(&zone(), &[Change::Replace(rrset)], &stamp(), Form::Once)
         };
         assert!(change_to("A \"ifportup(443,{'192.0.2.1'},{}) -- pdm1 all all a:1\"").is_ok());
         for bad in [
@@ -332,13 +343,13 @@ mod tests {
             ttl: Ttl::new(1),
             records: [String::new()].into(),
         };
-        let fault = change(&zone(), &[Change::Replace(rrset)], &stamp()).unwrap_err();
+        let fault = change(&zone(), &[Change::Replace(rrset)], &stamp(), Form::Once).unwrap_err();
         assert_eq!(fault.code, "record-type");
     }
 
     #[test]
     fn the_apex_keeps_its_nameservers() {
         let gone = Change::Delete("x.example.".into(), RecordType::Ns);
-        assert_eq!(change(&zone(), &[gone], &stamp()).unwrap_err().class, Class::Bug);
+        assert_eq!(change(&zone(), &[gone], &stamp(), Form::Once).unwrap_err().class, Class::Bug);
     }
 }

@@ -88,23 +88,36 @@ impl Pdns {
              enable-lua-records=shared\ndefault-ksk-algorithm=ecdsa256\ndefault-zsk-algorithm=ecdsa256\n\
              default-soa-content=ns1.pool.example hostmaster.example 0 14400 3600 604800 300\n\
              default-soa-edit-signed=INCEPTION-EPOCH\nzone-cache-refresh-interval=0\ncache-ttl=0\n\
-             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{}{lines}\n",
-            Release::usual().settings()
+             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{lines}\n"
         );
-        fs::write(dir.path().join("pdns.conf"), config).unwrap();
-        let log = fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(Release::usual().program())
-            .arg(format!("--config-dir={path}"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        fs::write(dir.path().join("pdns.conf.all"), config).unwrap();
+        let child = Self::run(Release::usual(), dir.path());
         let server = Self { child, dir, dns_port, api_port, storage };
-        wait_until(|| std::net::TcpStream::connect(("127.0.0.1", api_port)).is_ok(), &|| server.log()).await;
+        server.answers().await;
         server
+    }
+
+    fn run(release: &Release, dir: &Path) -> Child {
+        let log = fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();
+        let settings = fs::read_to_string(dir.join("pdns.conf.all")).unwrap();
+        fs::write(dir.join("pdns.conf"), settings + release.settings()).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(release.program());
+        command.arg(format!("--config-dir={}", dir.display())).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    async fn answers(&self) {
+        let listens = || std::net::TcpStream::connect(("127.0.0.1", self.api_port)).is_ok();
+        wait_until(listens, &|| self.log()).await;
+    }
+
+    /// End it, and run another release with the same settings, on the same ports and data.
+    pub async fn become_release(&mut self, release: &Release) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::run(release, self.dir.path());
+        self.answers().await;
     }
 
     pub fn log(&self) -> String {
