@@ -1,10 +1,13 @@
 //! What a policy is doing now, and what it would do. Nothing is written.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use pdm_lua_records::{
-    Bounds, Checking, Failover, ProbeLoad, Rehearsal, TruthTable, bounds, probe_load, rehearse, truth_table,
+    Bounds, Checking, Failover, ProbeLoad, RecordType, Rehearsal, TruthTable, bounds, probe_load, rehearse,
+    truth_table,
 };
+use pdm_model::target::Target;
 use pdm_model::{Allocation, Drain, Opinion, Refusal, Status};
 use pdm_ports::LuaServer;
 
@@ -97,22 +100,29 @@ impl Engine {
         self.policy(allocation).ok().flatten().map(|policy| truth_table(&policy))
     }
 
-    /// What a caller should know who takes a policy away: nameservers go on checking what nobody asks them for.
+    /// What a caller should know who takes a policy away or changes what it checks: nameservers go on checking what nobody
+    /// asks them for.
     #[must_use]
-    pub fn checks_that_go_on(&self, before: &Allocation) -> Option<String> {
+    pub fn checks_that_go_on(&self, before: Option<&Target>, after: Option<&Target>) -> Option<String> {
         let policy =
-            before.target.as_ref().and_then(|target| crate::failover::policy_of(target).ok().flatten())?;
-        let addresses: Vec<String> = pdm_lua_records::RecordType::ALL
-            .iter()
-            .flat_map(|rtype| policy.addresses(*rtype))
-            .map(|address: IpAddr| address.to_string())
-            .collect();
+            |target: Option<&Target>| target.and_then(|t| crate::failover::policy_of(t).ok().flatten());
+        let before = policy(before)?;
+        // PowerDNS knows a check by its address and by how it is made.
+        let kept = policy(after).filter(|after| after.check() == before.check());
+        let checked = |policy: &Failover| -> BTreeSet<IpAddr> {
+            RecordType::ALL.iter().flat_map(|rtype| policy.addresses(*rtype)).collect()
+        };
+        let kept = kept.as_ref().map(checked).unwrap_or_default();
+        let left: Vec<String> = checked(&before).difference(&kept).map(IpAddr::to_string).collect();
+        if left.is_empty() {
+            return None;
+        }
         let expire = self.known_lua_server().map_or(USUAL_EXPIRY, |lua| lua.expire);
         let Checking { nameservers, .. } = self.checking();
         Some(format!(
-            "health checks of {} go on for up to {expire} s after the last question, from {nameservers} nameservers \
-             (lua-health-checks-expire-delay)",
-            addresses.join(", ")
+            "health checks of {} go on as they were for up to {expire} s after the last question, from {nameservers} \
+             nameservers (lua-health-checks-expire-delay)",
+            left.join(", ")
         ))
     }
 }

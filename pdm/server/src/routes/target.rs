@@ -34,8 +34,11 @@ pub(crate) async fn handler(
     let target = body.parse()?;
     let shared = state.clone();
     once(&state, key, async move {
+        // Whether it may be changed is decided below.
+        let before = shared.engine().get(&caller, &fqdn).await.ok().and_then(|found| found.allocation.target);
         let accepted = shared.engine().retarget(&caller, &fqdn, target).await?;
-        Answer::of(&settle(&shared, accepted, wait).await?)
+        let warning = shared.engine().checks_that_go_on(before.as_ref(), accepted.allocation.target.as_ref());
+        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warning(warning))
     })
     .await
 }

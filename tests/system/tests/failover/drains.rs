@@ -89,6 +89,16 @@ async fn what_cannot_be_forced_is_refused_and_the_checks_that_go_on_are_named_at
     assert_eq!((last.status, last.code()), (422, "last-region"), "{last}");
     scene.world.api().await_phase_within(LABEL, "active", Duration::from_secs(60)).await;
 
+    // Another check, and one address less: what was checked before goes on as it was.
+    let mut other = scene.target(json!({"type": "tcp", "timeout": 2}));
+    let (api, target) = (scene.world.api(), scene.path("/target"));
+    let answer = api.put(&target, &other).await.expect(&[200, 202]);
+    assert!(answer.text_at("/warnings/0").contains(&scene.backends[1].ip().to_string()), "{answer}");
+    other["failover"]["whenAllDown"] = "first".into();
+    let answer = api.put(&target, &other).await.expect(&[200, 202]);
+    assert_eq!(answer.body["warnings"], Value::Null, "the same addresses are checked as before: {answer}");
+    scene.world.api().await_phase_within(LABEL, "active", Duration::from_secs(60)).await;
+
     let answer = scene.world.api().try_release(LABEL, None).await.expect(&[200, 202]);
     let warning = answer.text_at("/warnings/0");
     assert!(warning.contains("3600 s") && warning.contains(&scene.backends[1].ip().to_string()), "{answer}");
