@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::net;
 
@@ -22,6 +23,8 @@ pub enum Manner {
     Well,
     /// Nobody listens: the port refuses.
     Refuses,
+    /// No connection opens and none is refused, as behind a wall that drops what comes.
+    Silent,
     /// The connection opens, and nothing comes.
     Hangs,
     /// Every connection is cut as soon as something was asked.
@@ -36,7 +39,14 @@ pub enum Manner {
 
 impl Manner {
     /// Every way of not being well.
-    pub const BAD: [Self; 5] = [Self::Refuses, Self::Hangs, Self::Dies, Self::Fails, Self::WrongText];
+    pub const BAD: [Self; 6] =
+        [Self::Refuses, Self::Silent, Self::Hangs, Self::Dies, Self::Fails, Self::WrongText];
+
+    /// Whether failing takes a check its whole timeout.
+    #[must_use]
+    pub fn takes_its_time(self) -> bool {
+        matches!(self, Self::Silent | Self::Hangs)
+    }
 }
 
 /// One server.
@@ -68,16 +78,35 @@ impl Backend {
     /// Behave so from now on.
     pub async fn set(&mut self, manner: Manner) {
         let before = self.manner.send_replace(manner);
-        match (before == Manner::Refuses, manner == Manner::Refuses) {
-            (false, true) => {
-                if let Some(task) = self.task.take() {
-                    task.abort();
-                    let _ = task.await;
-                }
-            }
-            (true, false) => self.listen().await,
-            (true, true) | (false, false) => {}
+        let accepts = |manner| !matches!(manner, Manner::Refuses | Manner::Silent);
+        if before == manner || (accepts(before) && accepts(manner)) {
+            return;
         }
+        if let Some(task) = self.task.take() {
+            task.abort();
+            let _ = task.await;
+        }
+        match manner {
+            Manner::Refuses => {}
+            Manner::Silent => self.fall_silent().await,
+            _ => self.listen().await,
+        }
+    }
+
+    /// Listen, accept nobody, and let others wait until the kernel takes nobody more.
+    async fn fall_silent(&mut self) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("a socket option");
+        socket.bind(self.at).expect("bind");
+        let mut kept = vec![];
+        let listener = socket.listen(0).expect("listen");
+        while let Ok(waiting) = timeout(Duration::from_millis(100), TcpStream::connect(self.at)).await {
+            kept.push(waiting.expect("a connection"));
+        }
+        self.task = Some(tokio::spawn(async move {
+            let _kept = (listener, kept);
+            std::future::pending::<()>().await;
+        }));
     }
 
     /// Its address.
@@ -113,7 +142,7 @@ async fn serve(mut stream: TcpStream, manner: watch::Receiver<Manner>) {
         Manner::Fails => ("500 Internal Server Error", WELL),
         Manner::WrongText => ("200 OK", "under maintenance"),
         Manner::NoContent => ("204 No Content", ""),
-        Manner::Dies | Manner::Refuses => return,
+        Manner::Dies | Manner::Refuses | Manner::Silent => return,
         Manner::Hangs => return tokio::time::sleep(Duration::from_secs(60)).await,
     };
     let answer =

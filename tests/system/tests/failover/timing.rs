@@ -78,6 +78,32 @@ async fn a_refused_port_is_seen_at_every_nameserver_within_a_second_and_the_ttl_
     assert!(metrics.contains("pdm_failover_checks_per_second 6"), "{metrics}");
 }
 
+/// A TCP check asks for no more than a connection: a port that takes one is up, whatever is behind it; one that answers
+/// nothing at all is down once the timeout is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_address_is_seen_within_the_bound_for_silence() {
+    let mut scene = Scene::start(two_nameservers(), 2, json!({"type": "tcp", "timeout": 1})).await;
+    let limit = seconds(&scene.status().await["bounds"]["clientsIfSilent"]) - Duration::from_secs(TTL);
+    for round in 0..size(3, 10) {
+        another_moment(round).await;
+        scene.backends[0].set(Manner::Silent).await;
+        let next = scene.ip(1);
+        let lost = tokio::join!(scene.until_gives(0, &next), scene.until_gives(1, &next));
+        scene.validates();
+        scene.backends[0].set(Manner::Hangs).await;
+        let first = scene.ip(0);
+        let back = tokio::join!(scene.until_gives(0, &first), scene.until_gives(1, &first));
+        println!(
+            "silent: {} and {}, bound {}; back in {}",
+            shown(lost.0),
+            shown(lost.1),
+            shown(limit),
+            shown(back.0)
+        );
+        assert!(lost.0.max(lost.1) <= limit + SLACK, "{lost:?} within {limit:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_to_fail_is_seen_and_recovered_from() {
     let check = json!({"type": "http", "path": "/healthz", "expectText": WELL, "timeout": 1});
@@ -91,7 +117,7 @@ async fn every_way_to_fail_is_seen_and_recovered_from() {
         scene.backends[0].set(manner).await;
         let lost = scene.until_gives(0, &scene.ip(1)).await + ttl;
         scene.validates();
-        let limit = seconds(&bounds[if manner == Manner::Hangs { "clientsIfSilent" } else { "clients" }]);
+        let limit = seconds(&bounds[if manner.takes_its_time() { "clientsIfSilent" } else { "clients" }]);
         scene.backends[0].set(Manner::Well).await;
         let back = scene.until_gives(0, &scene.ip(0)).await + ttl;
         let recovery = seconds(&bounds["recovery"]);
