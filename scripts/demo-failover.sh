@@ -63,7 +63,7 @@ cat >"$state/policy.json" <<POLICY
   "failover": { "strategy": "ordered", "check": { "type": "tcp", "port": $web, "timeout": 1 }, "ttl": 2 } }
 POLICY
 say "pdm lua explain: what the policy renders to, answers and costs, before anything happens"
-"$pdm" lua explain --file "$state/policy.json" --interval 1
+"$pdm" lua explain --file "$state/policy.json" --interval 1 --nameservers 1
 
 say "commit $name with the policy"
 token=$("$pdm" reserve $name --output json | sed -n 's/.*"reservationToken": "\([^"]*\)".*/\1/p')

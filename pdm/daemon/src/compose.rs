@@ -337,6 +337,7 @@ fn settings(config: &Config, servers: Vec<pdm_ports::Server>) -> Settings {
         nameservers: config.dns.nameservers.clone(),
         signal_zones: config.dns.signal_zones.clone(),
         claim_zone: config.dns.claim_zone.clone(),
+        processes: config.dns.processes,
         servers,
         skipped: config.dns.maintenance.iter().map(ToString::to_string).collect(),
         private_view: !config.dns.nameserver_addresses.is_empty(),

@@ -1,6 +1,7 @@
 //! What the engine is told at start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pdm_model::{Allocation, DsRecord, Parent, Pool, Refusal, ZoneName};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub claim_zone: Option<ZoneName>,
     /// Addresses to ask, with the names behind them.
     pub servers: Vec<Server>,
+    /// Nameserver processes behind them; none counts one for each address.
+    pub processes: Option<NonZeroU32>,
     /// Names of servers that are left out for maintenance.
     pub skipped: Vec<String>,
     /// True when the addresses come from the configuration.

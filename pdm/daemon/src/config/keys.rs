@@ -257,6 +257,7 @@ keys! {
         "probe_allow" Networks, may, "[]", "[\"192.0.2.0/24\"]", "networks that probes may reach beyond public addresses";
         "parent_allow" Networks, may, "[]", "[\"10.53.0.0/16\"]", "networks beyond public addresses in which a parent's server may be that a credential names (RFC 2136, PowerDNS)";
         "nameserver_addresses" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"127.0.0.1:5300\"] }", "where to ask the nameservers; such a proof is marked as a private view";
+        "processes" Count, may, "0", "", "nameserver processes that check load balancers, each for itself; 0 counts one for each address that is asked";
         "glue" Addresses, may, "{}", "{ \"ns1.openova.io\" = [\"192.0.2.1\"] }", "addresses of nameservers inside a pool, written into that pool; those above when left out";
         "signal_zones" Names, may, "[]", "[\"openova.io\"]", "zones of nameserver names in PowerDNS in which signalling records (RFC 9615) may be written";
         "claim_zone" Name, may, "", "\"claim.openova.io\"", "a name of yours below which a wildcard leads to the nameservers' addresses: domains are also proved by delegation to names that are issued there";

@@ -19,6 +19,7 @@ pub mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,6 +188,8 @@ pub struct Dns {
     pub parent_allow: Vec<IpNet>,
     /// Where to ask the nameservers.
     pub nameserver_addresses: BTreeMap<ZoneName, Vec<SocketAddr>>,
+    /// Nameserver processes behind them; none counts one for each address.
+    pub processes: Option<NonZeroU32>,
     /// Addresses of nameservers inside a pool.
     pub glue: BTreeMap<ZoneName, Vec<SocketAddr>>,
     /// Nameservers that a proof may skip.

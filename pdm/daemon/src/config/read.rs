@@ -1,6 +1,7 @@
 //! From the tree of the file to the typed configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -229,6 +230,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
     let probe_allow = r.get("probe_allow", value::networks);
     let parent_allow = r.get("parent_allow", value::networks);
     let nameserver_addresses = r.get("nameserver_addresses", value::addresses);
+    let processes = r.get("processes", value::count);
     let glue = r.get("glue", value::addresses);
     let maintenance = r.get("maintenance", value::names);
     let signal_zones = r.get("signal_zones", value::names);
@@ -256,6 +258,7 @@ fn dns(mut r: Reader<'_>, pools: &[ZoneName], base: &Path, env: &Outside) -> Opt
         probe_allow: probe_allow?,
         parent_allow: parent_allow?,
         nameserver_addresses: nameserver_addresses?,
+        processes: NonZeroU32::new(processes?),
         glue: glue?,
         maintenance: maintenance?,
         signal_zones: signal_zones?,

@@ -8,6 +8,7 @@ mod supervise;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,8 @@ fn config(wish: &Wish, state: &State, addresses: &[IpAddr]) -> Result<Config, Fa
             root_anchor: BTreeSet::new(),
             probe_allow: addresses.iter().map(|ip| IpNet::from(*ip)).collect(),
             parent_allow: Vec::new(),
+            // It answers at all these addresses.
+            processes: Some(NonZeroU32::MIN),
             glue: by_name.clone(),
             nameserver_addresses: by_name,
             maintenance: Vec::new(),

@@ -4,6 +4,7 @@
 //! no client asks, has checked nothing and would give its first client what it gives when all are down.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt as _;
@@ -114,11 +115,12 @@ impl Engine {
         self.parts.probe.addresses(&name.dotted(), &types, times, &self.settings.servers).await
     }
 
-    /// How checks are made here. Every address that is asked counts as a process of its own, so that the load is never
-    /// more than what is said.
+    /// How checks are made here. Unless it is known better, every address that is asked counts as a process of its own, so
+    /// that the load is never more than what is said.
     #[must_use]
     pub fn checking(&self) -> Checking {
-        let nameservers = u32::try_from(self.settings.servers.len()).unwrap_or(u32::MAX);
+        let addresses = || u32::try_from(self.settings.servers.len()).unwrap_or(u32::MAX);
+        let nameservers = self.settings.processes.map_or_else(addresses, NonZeroU32::get);
         let server_interval = self.known_lua_server().map_or(5, |lua| lua.interval);
         Checking { nameservers, server_interval }
     }

@@ -332,6 +332,7 @@ fn settings(sweep: Duration) -> Settings {
         byo,
         nameservers: ours().into_iter().collect(),
         servers: our_servers(),
+        processes: None,
         skipped: vec![],
         private_view: false,
         anchors: BTreeMap::new(),

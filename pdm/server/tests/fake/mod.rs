@@ -191,6 +191,7 @@ pub fn settings() -> Settings {
         byo: Pool::new(name("openova.io")),
         nameservers: vec![name("ns1.openova.io"), name("ns2.openova.io")],
         servers: Vec::new(),
+        processes: None,
         skipped: Vec::new(),
         private_view: true,
         anchors: BTreeMap::new(),
