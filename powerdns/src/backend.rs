@@ -106,14 +106,28 @@ impl PowerDns {
         form: Form,
     ) -> Result<(), Fault> {
         let body = wire::change(name, changes, stamp, form)?;
+        let done = self.while_owned("patch-zone", Method::PATCH, name, &stamp.allocation, Some(body)).await?;
+        if done { Ok(()) } else { Err(ApiError::Missing.into_fault()) }
+    }
+
+    /// One call on an allocation's zone, again while the server rolls it back; whose the zone is is asked each time.
+    /// Whether the zone was there.
+    async fn while_owned(
+        &self,
+        call: &'static str,
+        method: Method,
+        name: &ZoneName,
+        allocation: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<bool, Fault> {
         let mut tries = Tries::within(self.instances.timeout());
-        loop {
-            if self.owned(name, &stamp.allocation).await?.is_none() {
-                return Err(ApiError::Missing.into_fault());
+        let done = loop {
+            if self.owned(name, allocation).await?.is_none() {
+                break false;
             }
-            match self.write_owned("patch-zone", Method::PATCH, name, Some(body.clone())).await {
-                Ok(()) => break,
-                // Rolled back as a whole: whose it is by now is asked again, then the same is sent again.
+            match self.write_owned(call, method.clone(), name, body.clone()).await {
+                Ok(()) => break true,
+                Err(ApiError::Missing) => break false,
                 Err(ApiError::Busy(fault)) => {
                     if !tries.again().await {
                         return Err(fault);
@@ -121,9 +135,9 @@ impl PowerDns {
                 }
                 Err(error) => return Err(error.into_fault()),
             }
-        }
+        };
         self.instances.flush_others(name).await;
-        Ok(())
+        Ok(done)
     }
 
     pub(crate) async fn write_owned(
@@ -197,23 +211,7 @@ impl ZoneBackend for PowerDns {
     }
 
     async fn remove_zone(&self, name: &ZoneName, allocation: &str) -> Result<(), Fault> {
-        let mut tries = Tries::within(self.instances.timeout());
-        loop {
-            if self.owned(name, allocation).await?.is_none() {
-                break;
-            }
-            match self.write_owned("delete-zone", Method::DELETE, name, None).await {
-                Ok(()) | Err(ApiError::Missing) => break,
-                Err(ApiError::Busy(fault)) => {
-                    if !tries.again().await {
-                        return Err(fault);
-                    }
-                }
-                Err(error) => return Err(error.into_fault()),
-            }
-        }
-        self.instances.flush_others(name).await;
-        Ok(())
+        self.while_owned("delete-zone", Method::DELETE, name, allocation, None).await.map(|_| ())
     }
 
     async fn list_zones(&self) -> Result<Vec<ZoneSummary>, Fault> {
