@@ -110,6 +110,27 @@ async fn what_only_later_releases_have_works_there_and_is_refused_before() {
     }
 }
 
+/// Without `expectStatus` no other status than 200 is well, on every release.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_that_is_not_200_is_not_well() {
+    let mut ground = Ground::new().await;
+    let policy = ordered(&ground, json!({"type": "http", "path": "/"}), json!({}));
+    let (mut servers, mut carried) = (Vec::new(), Vec::new());
+    for release in Release::all() {
+        let server = ground.nameserver(release.clone()).await;
+        carried.extend(carry(&server, &release, "url", &policy).await);
+        servers.push(server);
+    }
+    assert_eq!(carried.len(), servers.len());
+    for (manner, given) in [(Manner::Well, 0), (Manner::NoContent, 1), (Manner::Well, 0)] {
+        ground.backends[0].set(manner).await;
+        let want = Set::from([ground.backends[given].ip()]);
+        for one in &carried {
+            until_gives(one, &want).await;
+        }
+    }
+}
+
 /// An upgrade: one nameserver is of another release than the other, on one database. What is written is what the older
 /// one can carry out, until both can do more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
