@@ -397,7 +397,7 @@ async fn the_chain_holds_from_the_pools_key() {
         ("insecure.pool.example", "DS", "negative response, fully validated"),
     ] {
         let output = tokio::process::Command::new("delv")
-            .args(["@127.0.0.1", "-p", &server.dns_port.to_string()])
+            .args([&format!("@{}", server.dns.ip()), "-p", &server.dns.port().to_string()])
             .args(["-a", &anchor.display().to_string(), "+root=pool.example", query, rtype])
             .output()
             .await

@@ -41,7 +41,7 @@ async fn a_wrong_key_id_or_port_is_named() {
     let cases = [
         (InstanceConfig { api_key: String::from("wrong").into(), ..good.clone() }, "powerdns-unauthorized"),
         (InstanceConfig { server_id: "elsewhere".into(), ..good.clone() }, "powerdns-server-id"),
-        (instance(&format!("http://127.0.0.1:{}", free_port())), "powerdns-unavailable"),
+        (instance(&format!("http://{}", free_place())), "powerdns-unavailable"),
     ];
     for (config, want) in cases {
         let dns = PowerDns::new(vec![good.clone(), config], options()).unwrap();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pdm_harness::Release;
+use pdm_harness::{Release, net};
 use pdm_model::canonical::desired_rrsets;
 use pdm_model::target::Target;
 use pdm_model::{Ttls, ZoneName};
@@ -22,15 +22,9 @@ use pdm_powerdns::{InstanceConfig, Options, PoolConfig, PoolNameserver, PowerDns
 
 pub const KEY: &str = "a-key-for-tests";
 
-/// A port that is free for TCP and UDP.
-pub fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+/// A place that is nobody else's, and where nothing listens yet.
+pub fn free_place() -> SocketAddr {
+    net::port(net::address())
 }
 
 /// Where records are kept.
@@ -43,8 +37,8 @@ pub enum Storage {
 pub struct Pdns {
     child: Child,
     pub dir: tempfile::TempDir,
-    pub dns_port: u16,
-    pub api_port: u16,
+    pub dns: SocketAddr,
+    pub api: SocketAddr,
     pub storage: Storage,
 }
 
@@ -79,20 +73,24 @@ impl Pdns {
     }
 
     async fn start(dir: tempfile::TempDir, storage: Storage, lines: &str) -> Self {
-        let (dns_port, api_port) = (free_port(), free_port());
+        let (dns, api) = (free_place(), free_place());
         let path = dir.path().display();
         let config = format!(
-            "local-address=127.0.0.1\nlocal-port={dns_port}\nsocket-dir={path}\ndaemon=no\nguardian=no\n\
+            "local-address={}\nlocal-port={}\nsocket-dir={path}\ndaemon=no\nguardian=no\n\
              disable-syslog=yes\nwrite-pid=no\nsecurity-poll-suffix=\napi=yes\napi-key={KEY}\nwebserver=yes\n\
-             webserver-address=127.0.0.1\nwebserver-port={api_port}\nwebserver-allow-from=127.0.0.0/8\n\
+             webserver-address={}\nwebserver-port={}\nwebserver-allow-from=127.0.0.0/8\n\
              enable-lua-records=shared\ndefault-ksk-algorithm=ecdsa256\ndefault-zsk-algorithm=ecdsa256\n\
              default-soa-content=ns1.pool.example hostmaster.example 0 14400 3600 604800 300\n\
              default-soa-edit-signed=INCEPTION-EPOCH\nzone-cache-refresh-interval=0\ncache-ttl=0\n\
-             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{lines}\n"
+             query-cache-ttl=0\nnegquery-cache-ttl=0\ndnssec-key-cache-ttl=0\nzone-metadata-cache-ttl=0\n{lines}\n",
+            dns.ip(),
+            dns.port(),
+            api.ip(),
+            api.port()
         );
         fs::write(dir.path().join("pdns.conf.all"), config).unwrap();
         let child = Self::run(Release::usual(), dir.path());
-        let server = Self { child, dir, dns_port, api_port, storage };
+        let server = Self { child, dir, dns, api, storage };
         server.answers().await;
         server
     }
@@ -108,7 +106,7 @@ impl Pdns {
     }
 
     async fn answers(&self) {
-        let listens = || std::net::TcpStream::connect(("127.0.0.1", self.api_port)).is_ok();
+        let listens = || std::net::TcpStream::connect(self.api).is_ok();
         wait_until(listens, &|| self.log()).await;
     }
 
@@ -125,7 +123,7 @@ impl Pdns {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.api_port)
+        format!("http://{}", self.api)
     }
 
     pub fn instance(&self) -> InstanceConfig {
@@ -170,19 +168,9 @@ impl Pdns {
 
     /// The answer section of one query, or the status when there is none.
     pub async fn dig(&self, name: &str, rtype: &str) -> String {
-        let port = self.dns_port.to_string();
+        let (at, port) = (format!("@{}", self.dns.ip()), self.dns.port().to_string());
         let output = tokio::process::Command::new("dig")
-            .args([
-                "@127.0.0.1",
-                "-p",
-                &port,
-                "+norec",
-                "+dnssec",
-                "+noall",
-                "+answer",
-                "+comments",
-                "+tries=1",
-            ])
+            .args([&at, "-p", &port, "+norec", "+dnssec", "+noall", "+answer", "+comments", "+tries=1"])
             .args([name, rtype])
             .output()
             .await
@@ -229,7 +217,7 @@ impl Postgres {
         let data_text = data.display().to_string();
         let args = ["-D", &data_text, "-U", "pdns", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"];
         assert!(run(&bin.join("initdb"), &args).status().unwrap().success());
-        let port = free_port();
+        let port = free_place().port();
         let (port_text, socket) = (port.to_string(), dir.path().display().to_string());
         let args = ["-D", &data_text, "-p", &port_text, "-k", &socket, "-h", "", "-F"];
         let child = run(&bin.join("postgres"), &args).spawn().unwrap();

@@ -1,6 +1,8 @@
 //! Addresses and ports. Each test takes addresses nobody else uses, so that tests run side by side.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -15,13 +17,15 @@ pub fn address() -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x7f40_0000 | low))
 }
 
-/// A port on `ip` that is free for both UDP and TCP.
+/// A port on `ip` that is free for both UDP and TCP, and was not given to anybody before.
 #[must_use]
 pub fn port(ip: IpAddr) -> SocketAddr {
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
     for _ in 0..100 {
         let tcp = TcpListener::bind((ip, 0)).expect("bind a loopback address");
         let at = tcp.local_addr().expect("local address");
-        if UdpSocket::bind(at).is_ok() {
+        // The kernel gives what is free: whoever got it may not have bound it yet.
+        if UdpSocket::bind(at).is_ok() && GIVEN.lock().unwrap().insert(at) {
             return at;
         }
     }
@@ -37,6 +41,7 @@ mod tests {
         let (a, b) = (address(), address());
         assert_ne!(a, b);
         assert!(a.is_loopback() && b.is_loopback());
-        assert_ne!(port(a).port(), 0);
+        let ports: BTreeSet<_> = (0..2000).map(|_| port(a)).collect();
+        assert_eq!(ports.len(), 2000, "none is given twice");
     }
 }
