@@ -308,11 +308,12 @@ fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved
     }
 }
 
-/// The addresses of one authoritative reply; an empty set when it says that there are none.
+/// The addresses of one reply; an empty set when it has none, whatever the reason. A server that says SERVFAIL, as for a
+/// LUA record that cannot be computed, or REFUSED, is not silent.
 fn given(octets: &[u8], number: u16) -> Option<BTreeSet<IpAddr>> {
     let answer = Answer::parse(octets).ok()?;
     if !answer.authoritative || !matches!(answer.rcode, 0 | NXDOMAIN) {
-        return None;
+        return Some(BTreeSet::new());
     }
     match answer.answers.iter().find(|set| set.rtype == number) {
         Some(set) => addresses(set),

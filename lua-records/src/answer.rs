@@ -117,7 +117,7 @@ pub fn answer(
     let chosen = match failover.strategy() {
         Strategy::Ordered => Answer::always(first_live(front).unwrap_or_default()),
         Strategy::Geo => {
-            let home = home(front, rtype, client).map(live).filter(|addresses| !addresses.is_empty());
+            let home = home(front, client).map(live).filter(|addresses| !addresses.is_empty());
             Answer::always(home.or_else(|| first_live(front)).unwrap_or_default())
         }
         Strategy::All => Answer::always(pool()),
@@ -134,14 +134,14 @@ pub fn answer(
     Answer::always(last)
 }
 
-/// The region of the client: by country, else by continent, among those with addresses of this type.
-fn home<'a>(front: &'a [Region], rtype: RecordType, client: Client<'_>) -> Option<&'a Region> {
-    let mut present = front.iter().filter(|region| !region.addresses(rtype).is_empty());
-    let by_country = present.clone().find(|region| {
+/// The region of the client: by country, else by continent.
+fn home<'a>(front: &'a [Region], client: Client<'_>) -> Option<&'a Region> {
+    let by_country = front.iter().find(|region| {
         client.country.is_some_and(|country| region.countries.iter().any(|code| code.as_str() == country))
     });
     by_country.or_else(|| {
-        present
+        front
+            .iter()
             .find(|region| client.continent.is_some_and(|continent| region.continents.contains(&continent)))
     })
 }

@@ -5,11 +5,9 @@ use std::net::IpAddr;
 
 use pdm_model::Possible;
 
-use crate::answer::Rule;
 use crate::model::Failover;
 use crate::script::when_all_down;
 use crate::terms::{RecordType, Strategy};
-use crate::truth::situation;
 
 /// Addresses of one answer.
 type Set = BTreeSet<IpAddr>;
@@ -33,36 +31,6 @@ pub fn possible(failover: &Failover, rtype: RecordType) -> Possible {
 }
 
 impl Failover {
-    /// Whether one client may get another answer at every question, so that one answer does not tell what is up.
-    #[must_use]
-    pub fn picks_at_random(&self) -> bool {
-        let up = vec![true; self.regions().len()];
-        situation(self, &up).iter().any(|given| given.answer.rule == Rule::Random)
-    }
-
-    /// Whether `addresses`, gathered over several answers where the policy picks at random, is what clients of some
-    /// place get with every region up.
-    #[must_use]
-    pub fn is_preferred(&self, rtype: RecordType, addresses: &Set) -> bool {
-        let up = vec![true; self.regions().len()];
-        let given = situation(self, &up).into_iter().filter(|given| given.rtype == rtype);
-        given.into_iter().any(|given| {
-            let mut choices = given.answer.choices.iter().map(|choice| choice.addresses.iter().copied());
-            match given.answer.rule {
-                Rule::Random => choices.flatten().collect::<Set>() == *addresses,
-                Rule::Always | Rule::Sticky | Rule::Nearest => {
-                    choices.any(|choice| choice.collect::<Set>() == *addresses)
-                }
-            }
-        })
-    }
-
-    /// Whether `addresses` is what is answered when nothing is up.
-    #[must_use]
-    pub fn is_all_down(&self, rtype: RecordType, addresses: &Set) -> bool {
-        when_all_down(self, rtype).into_iter().collect::<Set>() == *addresses
-    }
-
     /// Names of the regions that have one of these addresses.
     #[must_use]
     pub fn regions_of(&self, addresses: &[IpAddr]) -> Vec<&str> {

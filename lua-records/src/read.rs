@@ -6,7 +6,7 @@
 
 use crate::model::Failover;
 use crate::refusal::Refusals;
-use crate::render::{Dialect, content};
+use crate::render::content;
 use crate::scan::{Scanned, ScannedRegion, scan};
 use crate::spec::{FailoverSpec, LoadBalancerSpec, Spec};
 use crate::terms::RecordType;
@@ -41,11 +41,9 @@ pub fn read(contents: &[&str], ttl: u32) -> Result<Failover, ReadError> {
     records.sort_by_key(|(rtype, _, _)| *rtype);
     let failover =
         Failover::from_spec(&merge(&records, ttl)?, None).map_err(|all| ReadError::Refused(Refusals(all)))?;
-    let same = |dialect: Dialect| {
-        failover.record_types().len() == records.len()
-            && records.iter().all(|(rtype, text, _)| content(&failover, *rtype, dialect) == *text)
-    };
-    if Dialect::ALL.into_iter().any(same) { Ok(failover) } else { Err(ReadError::Differs) }
+    let same = failover.record_types().len() == records.len()
+        && records.iter().all(|(rtype, text, _)| content(&failover, *rtype) == *text);
+    if same { Ok(failover) } else { Err(ReadError::Differs) }
 }
 
 /// One spec out of the records of both types. What only one of them knows (a weight, a country of a region without

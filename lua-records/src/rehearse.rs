@@ -14,6 +14,9 @@ pub struct Checking {
     pub nameservers: u32,
     /// Their `lua-health-checks-interval` in seconds; PowerDNS's default is 5.
     pub server_interval: u16,
+    /// The longest timeout of all checks that they make, in seconds, as far as it is longer than this policy's own: a
+    /// nameserver begins no check before the slowest of the round has ended, whosever it is.
+    pub slowest: u8,
 }
 
 /// What the checks of one policy cost. All names that carry the same policy share its checks.
@@ -48,15 +51,15 @@ pub struct Rehearsal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bounds {
-    /// A nameserver knows that an address is down which refuses or answers wrongly: interval x failures + timeout.
-    /// (The timeout, because a cycle waits for the slowest check on that server, whosever it is.)
+    /// A nameserver knows that an address is down which refuses or answers wrongly: (interval + slowest) x failures, where
+    /// slowest is the longest timeout of all checks on that server, since a round waits for all of them.
     pub detected: u32,
     /// Clients see it: `detected` + TTL.
     pub clients: u32,
-    /// Clients see it when the address is silent, so that each failed check takes its whole timeout:
-    /// (interval + timeout) x failures + TTL.
+    /// Clients see it when the address is silent, so that its last check takes its whole timeout too:
+    /// `detected` + timeout + TTL.
     pub clients_if_silent: u32,
-    /// Clients see that it is back: one good check, interval + timeout + TTL.
+    /// Clients see that it is back: one good check, interval + slowest + TTL.
     pub recovery: u32,
 }
 
@@ -82,14 +85,13 @@ pub fn probe_load(failover: &Failover, checking: Checking) -> ProbeLoad {
 #[must_use]
 pub fn bounds(failover: &Failover, checking: Checking) -> Bounds {
     let check = failover.check();
-    let (interval, timeout) = (interval(failover, checking), u32::from(check.timeout));
-    let failures = u32::from(check.failures);
-    let detected = interval * failures + timeout;
+    let round = interval(failover, checking) + u32::from(checking.slowest.max(check.timeout));
+    let detected = round * u32::from(check.failures);
     Bounds {
         detected,
         clients: detected + failover.ttl(),
-        clients_if_silent: (interval + timeout) * failures + failover.ttl(),
-        recovery: interval + timeout + failover.ttl(),
+        clients_if_silent: detected + u32::from(check.timeout) + failover.ttl(),
+        recovery: round + failover.ttl(),
     }
 }
 

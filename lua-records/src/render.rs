@@ -1,4 +1,5 @@
-//! Model and version to the content of LUA records.
+//! Model to the content of LUA records, the same for every version: an upgrade of a nameserver changes no text, and so
+//! begins no check anew.
 //!
 //! Two forms. Where one call of PowerDNS says exactly what the model means, that call:
 //!
@@ -22,7 +23,7 @@ use crate::check::Probe;
 use crate::model::{AllDown, Failover, UntilChecked};
 use crate::script;
 use crate::terms::{RecordType, Strategy};
-use crate::version::{Lack, Server, Version, lacks};
+use crate::version::{Lack, Server, lacks};
 
 /// Begins the comment; the number changes when the text changes its meaning.
 pub(crate) const MARK: &str = " -- pdm1 ";
@@ -50,48 +51,27 @@ pub fn render(failover: &Failover, server: &Server) -> Result<Vec<Rendered>, Vec
     if !lacks.is_empty() {
         return Err(lacks);
     }
-    let dialect = Dialect::of(server.version);
     let types = failover.record_types().into_iter();
-    Ok(types
-        .map(|rtype| Rendered { rtype, content: content(failover, rtype, dialect), ttl: failover.ttl })
-        .collect())
-}
-
-/// What differs in the text between versions, beyond options that only newer ones have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// 4.7 to 5.0: a health function answers something even when everything is down.
-    AlwaysAnswers,
-    /// From 5.1: `backupSelector='empty'`.
-    EmptySelector,
-}
-
-impl Dialect {
-    pub(crate) const ALL: [Self; 2] = [Self::AlwaysAnswers, Self::EmptySelector];
-
-    fn of(version: Version) -> Self {
-        if version < Version::new(5, 1) { Self::AlwaysAnswers } else { Self::EmptySelector }
-    }
+    Ok(types.map(|rtype| Rendered { rtype, content: content(failover, rtype), ttl: failover.ttl }).collect())
 }
 
 /// Content of the record of one type.
-pub(crate) fn content(failover: &Failover, rtype: RecordType, dialect: Dialect) -> String {
-    let code = match single_call(failover, rtype, dialect) {
+pub(crate) fn content(failover: &Failover, rtype: RecordType) -> String {
+    let code = match single_call(failover, rtype) {
         Some(call) => call,
-        None => script::script(failover, rtype, dialect),
+        None => script::script(failover, rtype),
     };
     format!("{rtype} \"{code}{MARK}{}\"", comment(failover, rtype))
 }
 
 /// The whole policy as one call, where there is one that means the same.
-fn single_call(failover: &Failover, rtype: RecordType, dialect: Dialect) -> Option<String> {
+fn single_call(failover: &Failover, rtype: RecordType) -> Option<String> {
     let forced = failover.regions.iter().any(|region| region.forced_up);
     if forced || !failover.reserve().is_empty() || failover.is_by_weight() {
         return None;
     }
     let backup = match &failover.all_down {
         AllDown::All => "all",
-        AllDown::Empty if dialect == Dialect::EmptySelector => "empty",
         AllDown::Empty | AllDown::First | AllDown::Fallback(_) => return None,
     };
     let selector = match failover.strategy {

@@ -130,12 +130,14 @@ fn scan_options(table: &str, scanned: &mut Scanned) -> Option<()> {
     Some(())
 }
 
-/// `if country({'DE'}) then h=1 elseif continent({'EU'}) then h=2 `: the number counts regions with addresses.
+/// `if country({'DE'}) then h=1 elseif continent({'EU'}) then h=2 `: the number counts regions with addresses. The codes of
+/// one without, 0, stand in the record of the other type.
 fn scan_home(clauses: &str, regions: &mut [ScannedRegion]) -> Option<()> {
     for clause in clauses.split("else") {
         let codes = strings(clause);
         let number: usize = clause.rsplit_once("h=")?.1.trim_end().parse().ok()?;
-        let region = present(regions).nth(number.checked_sub(1)?)?;
+        let Some(index) = number.checked_sub(1) else { continue };
+        let region = present(regions).nth(index)?;
         if clause.starts_with("if country(") {
             region.countries = codes;
         } else {

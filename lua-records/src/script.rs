@@ -9,7 +9,8 @@
 //! return {'192.0.2.1','198.51.100.1'}
 //! ```
 //!
-//! (on one line). Before 5.1 a health function never answers nothing, so its answer alone does not tell up from down.
+//! (on one line). Before 5.1 (`backupSelector='empty'`) a health function never answers nothing, so its answer alone does
+//! not tell up from down.
 //! `up` asks about the same address twice: up, the selector `all` returns both; down, the backup selector `random`
 //! returns one of them. Both are one check, since PowerDNS keys checks by address, URL and options.
 //!
@@ -18,7 +19,7 @@
 use std::net::IpAddr;
 
 use crate::model::{AllDown, Failover, Region, UntilChecked};
-use crate::render::{Dialect, call, list, options};
+use crate::render::{call, list, options};
 use crate::terms::{RecordType, Strategy};
 
 /// Takes each region's addresses, keeps those that are up.
@@ -28,10 +29,10 @@ const KEEP_LIVE: &str =
 const FIRST_LIVE: &str = "for _,l in ipairs(r) do if #l>0 then return l end end ";
 
 /// The script of the record of one type.
-pub(crate) fn script(failover: &Failover, rtype: RecordType, dialect: Dialect) -> String {
+pub(crate) fn script(failover: &Failover, rtype: RecordType) -> String {
     let (front, reserve) = present(failover, rtype);
     let lists: Vec<_> = front.iter().chain(&reserve).map(|region| list(&region.addresses(rtype))).collect();
-    let mut code = probe(failover, rtype, dialect);
+    let mut code = probe(failover, rtype);
     code.push_str(&format!("local r={{{}}} ", lists.join(",")));
     code.push_str(KEEP_LIVE);
     // Its checks go on, so that it is known how it stands when it is no longer forced.
@@ -55,27 +56,23 @@ fn present(failover: &Failover, rtype: RecordType) -> (Vec<&Region>, Vec<&Region
 }
 
 /// The function `up`.
-fn probe(failover: &Failover, rtype: RecordType, dialect: Dialect) -> String {
+fn probe(failover: &Failover, rtype: RecordType) -> String {
     let call = call(failover);
-    let (backup, body) = match dialect {
-        Dialect::AlwaysAnswers => ("random", format!("#{call}{{a,a}},o)>1")),
-        Dialect::EmptySelector => ("empty", format!("#{call}{{a}},o)>0")),
-    };
-    let options = options(failover, "all", backup);
+    let options = options(failover, "all", "random");
     // With `failOnIncompleteCheck` the first question about an address is an error. Asking about all of them in one
     // call first starts all checks at once, instead of one more at each failed query.
     let start = match failover.until_checked {
         UntilChecked::Open => String::new(),
         UntilChecked::Fail => format!("{call}{},o) ", list(&failover.addresses(rtype))),
     };
-    format!(";local o={options} {start}local function up(a) return {body} end ")
+    format!(";local o={options} {start}local function up(a) return #{call}{{a,a}},o)>1 end ")
 }
 
 /// Return from the regions in front, if one of them is up.
 fn choose(failover: &Failover, front: &[&Region]) -> String {
     match failover.strategy {
         Strategy::Ordered => FIRST_LIVE.to_owned(),
-        Strategy::Geo => format!("{}{FIRST_LIVE}", home(front)),
+        Strategy::Geo => format!("{}{FIRST_LIVE}", home(failover.front(), front)),
         Strategy::All => pool(front.len(), "f"),
         Strategy::RoundRobin => pool(front.len(), "pickrandom(f)"),
         Strategy::Nearest => pool(front.len(), "pickclosest(f)"),
@@ -102,19 +99,21 @@ fn by_weight(front: &[&Region], pick: &str) -> String {
     )
 }
 
-/// The client's own region, if it has one and that is up: countries first, then continents.
-fn home(front: &[&Region]) -> String {
+/// The client's own region, if it has one and that is up: countries first, then continents. One without addresses of this
+/// family is nobody's home, and its clients are not those of another.
+fn home(all: &[Region], present: &[&Region]) -> String {
     let mut clauses = Vec::new();
-    let mut clause = |function: &str, codes: Vec<&str>, index: usize| {
+    let mut clause = |function: &str, codes: Vec<&str>, region: &Region| {
+        let index = present.iter().position(|other| other.name == region.name).map_or(0, |at| at + 1);
         if !codes.is_empty() {
-            clauses.push(format!("if {function}({{'{}'}}) then h={} ", codes.join("','"), index + 1));
+            clauses.push(format!("if {function}({{'{}'}}) then h={index} ", codes.join("','")));
         }
     };
-    for (index, region) in front.iter().enumerate() {
-        clause("country", region.countries.iter().map(|code| code.as_str()).collect(), index);
+    for region in all {
+        clause("country", region.countries.iter().map(|code| code.as_str()).collect(), region);
     }
-    for (index, region) in front.iter().enumerate() {
-        clause("continent", region.continents.iter().map(|code| code.as_str()).collect(), index);
+    for region in all {
+        clause("continent", region.continents.iter().map(|code| code.as_str()).collect(), region);
     }
     if clauses.is_empty() {
         return String::new();

@@ -49,7 +49,8 @@ pub const ROWS: &[Row] = &[
     Row {
         id: "one_restarted",
         situation: "one nameserver was started again and has checked nothing yet",
-        clients: "what whenAllDown says from that one, until its first check has ended; the first question starts it",
+        clients: "what whenAllDown says from that one, until its first check has ended; the first question starts it. \
+                  With `failures` above 1 it then takes every region for up until its failures are enough",
         reason: "disagree",
         ends: "by itself: PDM asks every nameserver at every look, so that it does not wait for a client",
     },

@@ -42,8 +42,9 @@ pub struct ClientAnswer {
     pub answer: Answer,
 }
 
-/// The truth table of `failover`. Before the first check has ended, clients get the last row (or SERVFAIL with
-/// `untilChecked: fail`).
+/// The truth table of `failover`. Before the first check has ended, clients get the last row (or, with `untilChecked:
+/// fail`, SERVFAIL for the question that begins the checks). With more than one failure allowed, an address that is down
+/// from the beginning then counts as up until it has failed so often.
 #[must_use]
 pub fn truth_table(failover: &Failover) -> TruthTable {
     let count = failover.regions().len();

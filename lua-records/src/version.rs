@@ -101,6 +101,7 @@ pub const FEATURES: &[Feature] = &[
     row("minimumFailures", (5, 0), false, LATER),
     row("failOnIncompleteCheck", (5, 0), false, LATER),
     row("httpcode", (5, 0), false, LATER),
+    // Not rendered either: a text that works everywhere stays the same through an upgrade.
     row("backupSelector='empty'", (5, 1), false, LATER),
 ];
 

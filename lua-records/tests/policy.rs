@@ -150,7 +150,7 @@ fn nothing_is_rendered_that_the_table_does_not_know() {
 
 #[test]
 fn probe_load_is_nameservers_times_addresses_by_interval() {
-    let checking = Checking { nameservers: 3, server_interval: 5 };
+    let checking = Checking { nameservers: 3, server_interval: 5, slowest: 0 };
     let four = failover(
         r#"{"loadBalancers":[{"ipv4":"8.8.8.8","ipv6":"2a01::1"},{"ipv4":"8.8.4.4","ipv6":"2a01::2"}],
         "failover":{"check":{"interval":12}}}"#,
@@ -167,14 +167,16 @@ fn a_rehearsal_says_what_and_when() {
         r#"{"loadBalancers":[{"region":"fsn","ipv4":"8.8.8.8"},{"region":"nbg","ipv4":"8.8.4.4"}],
         "failover":{"check":{"interval":10,"failures":3,"timeout":2},"ttl":30}}"#,
     );
-    let rehearsal = rehearse(&failover, &["fsn"], Checking { nameservers: 3, server_interval: 5 }).unwrap();
+    let rehearsal =
+        rehearse(&failover, &["fsn"], Checking { nameservers: 3, server_interval: 5, slowest: 0 }).unwrap();
     assert_eq!(rehearsal.before[0].answer.to_string(), "8.8.8.8");
     assert_eq!(rehearsal.after[0].answer.to_string(), "8.8.4.4");
     let bounds = rehearsal.bounds;
     assert_eq!(
         (bounds.detected, bounds.clients, bounds.clients_if_silent, bounds.recovery),
-        (32, 62, 66, 42)
+        (36, 66, 68, 42)
     );
-    let unknown = rehearse(&failover, &["mct"], Checking { nameservers: 3, server_interval: 5 }).unwrap_err();
+    let unknown = rehearse(&failover, &["mct"], Checking { nameservers: 3, server_interval: 5, slowest: 0 })
+        .unwrap_err();
     assert_eq!(unknown.to_string(), "down: no region \"mct\"; the regions are fsn, nbg");
 }

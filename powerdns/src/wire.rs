@@ -168,7 +168,7 @@ fn inert(owner: &str, content: &str) -> Result<(), Fault> {
     let code = content.strip_prefix("A \"").or_else(|| content.strip_prefix("AAAA \""));
     let code = code.and_then(|code| code.strip_suffix('"')).filter(|code| {
         let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
-        code.len() <= 4096 && code.bytes().all(plain) && code.contains(" -- pdm1 ")
+        code.len() <= 8192 && code.bytes().all(plain) && code.contains(" -- pdm1 ")
     });
     if code.is_some() {
         return Ok(());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use pdm_harness::powerdns::{Backend, Caches, PowerDns, Setup};
 use pdm_harness::primary::{Key, Primary, Software};
-use pdm_harness::{dns, net};
+use pdm_harness::{Release, dns, net};
 use pdm_model::Ttl;
 use pdm_ports::Class;
 use pdm_ports::registrar::{Change, Credential, NsTarget, Place, Registrar};
@@ -147,8 +147,9 @@ async fn powerdns() -> Updated {
         "dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\ndisable-axfr=no\nallow-axfr-ips=127.0.0.0/8\n";
     let ip = net::address();
     let (dns, http, more) = (net::port(ip), net::port(ip), more.to_owned());
-    let (backend, caches) = (Backend::Sqlite, Caches::Short);
-    let server = PowerDns::start_with(Setup { backend, caches, dns, http, more, env: Vec::new() }).await;
+    let (backend, caches, release) = (Backend::Sqlite, Caches::Short, Release::usual().clone());
+    let setup = Setup { release, backend, caches, dns, http, more, env: Vec::new() };
+    let server = PowerDns::start_with(setup).await;
     server.create(ZONE, "", false).await;
     for (owner, rtype, content) in [
         ("mail.acme.example", "A", "192.0.2.25"),

@@ -25,14 +25,15 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+/// Strategies, as PDM notes them in the text, whose answers differ by chance or by who asks.
+const VARYING: [&str; 5] = ["roundRobin", "weighted", "hashed", "nearest", "geo"];
+
 fn run(facts: &Facts, found: &mut Found<'_>) {
     let Some(intent) = facts.intent() else { return };
     for rrset in intent.rrsets.iter().filter(|r| r.rtype == RecordType::Lua) {
         let Some(owner) = Name::parse(&rrset.owner) else { continue };
         let policy = joined(&rrset.records);
-        let varies =
-            ["pickrandom", "pickwrandom", "pickwhashed", "pickhashed", "pickclosest", "country", "continent"];
-        let varies = varies.iter().any(|word| policy.contains(word));
+        let varies = VARYING.iter().any(|strategy| policy.contains(&format!(" -- pdm1 {strategy} ")));
         for kind in crate::audit::gather::served_types(rrset) {
             let probe = Probe::Name(owner.clone(), kind);
             let mut answers: BTreeMap<BTreeSet<String>, &Child> = BTreeMap::new();

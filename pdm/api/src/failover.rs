@@ -29,7 +29,8 @@ pub struct FailoverBody {
     /// The addresses of `whenAllDown: fallback`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<String>,
-    /// Before the first check has ended: `open` (when left out) answers as if all were down, `fail` answers SERVFAIL.
+    /// Before the first check has ended: `open` (when left out) answers as if all were down, `fail` answers SERVFAIL to the
+    /// question that begins the checks, and then as if all were down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_checked: Option<String>,
     /// Seconds that resolvers keep an answer, 1 to 3600; 5 when left out.

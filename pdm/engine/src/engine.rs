@@ -1,7 +1,7 @@
 //! The engine's parts in one place.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ pub struct Engine {
     pub(crate) lua_refresh: Mutex<LuaKnown>,
     /// Names with a failover policy, to look at between sweeps.
     pub(crate) policies: RwLock<BTreeSet<ZoneName>>,
+    /// The longest timeout of their checks, in seconds.
+    pub(crate) slowest_check: AtomicU8,
 }
 
 impl Engine {
@@ -119,6 +121,7 @@ impl Engine {
             lua: RwLock::default(),
             lua_refresh: Mutex::default(),
             policies: RwLock::default(),
+            slowest_check: AtomicU8::default(),
         })
     }
 

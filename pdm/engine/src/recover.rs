@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use pdm_lua_records::Spec;
 use pdm_model::byo::{Byo, Ownership, ProvedBy};
+use pdm_model::canonical::CANONICAL_LABELS;
 use pdm_model::registered::{Belongs, belongs};
+use pdm_model::rrset::owner_in;
 use pdm_model::{
     Allocation, AuditEntry, Delegation, Drain, Force, LoadBalancer, Mode, Observed, Parent, Phase,
     RecordType, Target, Timestamp, ZoneName,
@@ -64,7 +66,10 @@ impl Engine {
                 parent: self.parent_of(&name, mode).await?,
                 ..Observed::default()
             };
-            let allocation = rebuilt((&name, &pool, mode), stamp, &zone, observed);
+            let Some(allocation) = rebuilt((&name, &pool, mode), stamp, &zone, observed) else {
+                lost(&mut result);
+                continue;
+            };
             let entry =
                 AuditEntry::new(actor, "recover", &name, format!("generation {}", allocation.generation));
             if self.parts.store.restore(&allocation, entry).await? {
@@ -93,19 +98,18 @@ impl Engine {
     }
 }
 
-/// The policy that the LUA records at the apex carry out. What was forced down is not among them any more; what was
-/// forced up is let go by the next sweep, since its end is lost with the store.
-fn computed_target(name: &ZoneName, zone: &ObservedZone) -> Option<Target> {
-    let dotted = name.dotted();
-    let lua = zone.rrsets.iter().find(|r| r.owner == dotted && r.rtype == RecordType::Lua)?;
-    let contents: Vec<&str> = lua.records.iter().map(String::as_str).collect();
-    let policy = match pdm_lua_records::read(&contents, lua.ttl.seconds()) {
-        Ok(policy) => policy,
-        Err(error) => {
-            warn!(zone = %name, %error, "its LUA records are not a policy of ours; give the target again");
-            return None;
-        }
+/// The policy that the LUA records carry out; none when there are none at any of the six names. What was forced down is
+/// not among them any more; what was forced up is let go by the next sweep, since its end is lost with the store.
+fn computed_target(
+    name: &ZoneName,
+    zone: &ObservedZone,
+) -> Result<Option<Target>, pdm_lua_records::ReadError> {
+    let at = |owner: String| zone.rrsets.iter().find(|r| r.owner == owner && r.rtype == RecordType::Lua);
+    let Some(lua) = CANONICAL_LABELS.iter().find_map(|label| at(owner_in(name, label))) else {
+        return Ok(None);
     };
+    let contents: Vec<&str> = lua.records.iter().map(String::as_str).collect();
+    let policy = pdm_lua_records::read(&contents, lua.ttl.seconds())?;
     let spec = Spec::from(policy);
     let drain = |region: &String| Drain {
         region: region.clone(),
@@ -113,26 +117,33 @@ fn computed_target(name: &ZoneName, zone: &ObservedZone) -> Option<Target> {
         until: Timestamp::default(),
         by: "pdm store recover".to_owned(),
     };
-    Some(Target {
+    Ok(Some(Target {
         load_balancers: pdm_lua_records::spec::load_balancers(&spec),
         drains: spec.forced_up.iter().map(drain).collect(),
         failover: Some(spec.failover),
-    })
+    }))
 }
 
-/// An allocation as its zone tells it. Active, so that the sweep compares and proves it.
+/// An allocation as its zone tells it. Active, so that the sweep compares and proves it. None when its names are computed
+/// by what is no policy of ours: it goes on answering, and somebody has to look.
 fn rebuilt(
     (name, pool, mode): (&ZoneName, &ZoneName, Mode),
     stamp: Stamp,
     zone: &ObservedZone,
     observed: Observed,
-) -> Allocation {
+) -> Option<Allocation> {
     let at_apex = |rtype: RecordType| -> BTreeSet<String> {
         let dotted = name.dotted();
         let set = zone.rrsets.iter().find(|r| r.owner == dotted && r.rtype == rtype);
         set.map(|r| r.records.clone()).unwrap_or_default()
     };
-    let computed = computed_target(name, zone);
+    let computed = match computed_target(name, zone) {
+        Ok(computed) => computed,
+        Err(error) => {
+            warn!(zone = %name, %error, "its LUA records are not a policy of ours");
+            return None;
+        }
+    };
     let v4 = at_apex(RecordType::A).into_iter().filter_map(|a| a.parse::<Ipv4Addr>().ok());
     let v6 = at_apex(RecordType::Aaaa).into_iter().filter_map(|a| a.parse::<Ipv6Addr>().ok());
     let mut v6: Vec<_> = v6.collect();
@@ -147,7 +158,7 @@ fn rebuilt(
     let target = computed.or(plain);
     // A zone without addresses was suspended; its target is lost with the store and has to be given again.
     let suspended = target.is_none().then(|| "recovered without addresses".to_owned());
-    Allocation {
+    Some(Allocation {
         id: stamp.allocation.clone(),
         fqdn: name.clone(),
         pool: pool.clone(),
@@ -181,5 +192,5 @@ fn rebuilt(
             yielded: false,
         }),
         keys: pdm_model::KeyIntent::default(),
-    }
+    })
 }

@@ -130,10 +130,15 @@ impl Engine {
                     left_out(fault, &mut first_fault);
                 }
             }
+            // What was forced ends in time, also while a change waits for something.
+            for forced in page.iter().filter(|a| a.phase.has_zone()) {
+                if let Err(fault) = self.end_drains(forced, now).await {
+                    left_out(fault, &mut first_fault);
+                }
+            }
             let active: Vec<_> = page.into_iter().filter(|a| a.phase == Phase::Active).collect();
             for one in active.iter().filter(|a| a.target.as_ref().is_some_and(|t| t.failover.is_some())) {
                 self.watch_policy(&one.fqdn);
-                self.end_drains(one, now).await?;
             }
             for allocation in &active {
                 if let Err(fault) = self.look_at_keys(allocation, now, &mut figures).await {
@@ -198,7 +203,14 @@ impl Engine {
     ) -> Result<(), Fault> {
         let before = (allocation.conditions.clone(), allocation.observed.clone());
         let parent = self.parent_now(&mut allocation, seen, prove).await?;
-        let drift = self.drift(&mut allocation, seen, &parent).await?;
+        let (drift, computable) = match self.drift(&mut allocation, seen, &parent).await {
+            Ok(drift) => (drift, true),
+            // What should be there cannot even be said: a policy that the servers cannot compute any more.
+            Err(fault) if fault.class == Class::Unsupported => {
+                (Some(Drift { reason: fault.code, detail: fault.detail, ours: false }), false)
+            }
+            Err(fault) => return Err(fault),
+        };
         let mut audit = Vec::new();
         let mut proof = None;
         let mut known = false;
@@ -228,7 +240,7 @@ impl Engine {
                 now,
             );
         }
-        if prove || drift.is_some() {
+        if computable && (prove || drift.is_some()) {
             match self.prove(&allocation, allocation.generation, now).await? {
                 Ok(receipt) => {
                     set_condition(

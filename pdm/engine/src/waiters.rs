@@ -57,13 +57,19 @@ pub struct Keyed(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 impl Keyed {
     /// Wait until nobody else holds `key`.
     pub async fn lock(&self, key: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if map.len() > 1024 {
-                map.retain(|_, lock| Arc::strong_count(lock) > 1);
-            }
-            map.entry(key.to_owned()).or_default().clone()
-        };
-        lock.lock_owned().await
+        self.of(key).lock_owned().await
+    }
+
+    /// None when somebody holds `key`.
+    pub fn try_lock(&self, key: &str) -> Option<OwnedMutexGuard<()>> {
+        self.of(key).try_lock_owned().ok()
+    }
+
+    fn of(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() > 1024 {
+            map.retain(|_, lock| Arc::strong_count(lock) > 1);
+        }
+        map.entry(key.to_owned()).or_default().clone()
     }
 }

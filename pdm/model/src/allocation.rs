@@ -276,4 +276,10 @@ impl Allocation {
     pub fn served_target(&self) -> Option<&Target> {
         if self.suspended.is_some() { None } else { self.target.as_ref() }
     }
+
+    /// No name carries a policy any more: what nameservers made of it is of no use.
+    pub fn forget_failover(&mut self) {
+        self.observed.opinions.clear();
+        self.conditions.retain(|condition| condition.kind != ConditionKind::FailoverIdle);
+    }
 }

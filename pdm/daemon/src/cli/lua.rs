@@ -146,7 +146,8 @@ fn explain_file(explain: &Explain, output: Output) -> Result<(), Failure> {
     let policy = read(&explain.file, &explain.name)?;
     let server = |version| Server { version, geoip: explain.geoip, signed: true };
     let rendered = render(&policy, &server(explain.powerdns));
-    let checking = Checking { nameservers: explain.nameservers, server_interval: explain.interval };
+    let checking =
+        Checking { nameservers: explain.nameservers, server_interval: explain.interval, slowest: 0 };
     let (load, bounds, truth) =
         (probe_load(&policy, checking), bounds(&policy, checking), truth_table(&policy));
     let needs: Vec<(Version, Vec<Lack>)> =

@@ -3,12 +3,25 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use pdm_lua_records::{Failover, RecordType, possible};
+use pdm_lua_records::{Failover, RecordType, Sign, possible};
 use pdm_model::{Opinion, Status, Timestamp, Verdict};
 use pdm_ports::AddressesSeen;
 
-/// Looks in a row without an address before a policy that picks at random is taken not to give it any more.
+/// Questions of one type to one server in a look, where a policy picks at random.
+const RANDOM_QUESTIONS: u8 = 16;
+/// Looks in a row without an address, at least, before a policy that picks at random is taken not to give it any more.
 const LOOKS_MISSED: u8 = 3;
+
+/// Questions of one type to one server in a look.
+pub(crate) fn questions(policy: &Failover) -> usize {
+    usize::from(if policy.picks_at_random() { RANDOM_QUESTIONS } else { 1 })
+}
+
+/// So many looks without an address, and chance is no longer the reason.
+fn looks_missed(policy: &Failover) -> u8 {
+    let looks = policy.questions_until_certain().div_ceil(u32::from(RANDOM_QUESTIONS));
+    u8::try_from(looks).unwrap_or(u8::MAX).max(LOOKS_MISSED)
+}
 
 /// What `seen` says now, after what was thought before.
 pub(crate) fn opinion(
@@ -42,12 +55,20 @@ pub(crate) fn opinion(
             continue;
         }
         let mut all: BTreeSet<IpAddr> = sets.iter().flatten().copied().collect();
-        if policy.picks_at_random() {
+        let mut sign = policy.sign(rtype, sets, &all);
+        let likely = policy.likely(rtype);
+        // Other policies give what they give, and one that has nothing left gives all of it at once.
+        if !likely.is_empty() && sign != Sign::AllDown {
             let counted = still_given(policy, rtype, &last, &all);
             all.extend(counted.iter().map(|(address, _)| *address));
             missed.extend(counted);
+            sign = policy.sign(rtype, sets, &all);
+            if sign == Sign::AllUp {
+                // What seldom comes is not missed, and is no news when it comes.
+                all = likely;
+            }
         }
-        verdicts.insert(verdict(policy, rtype, &all).as_str());
+        verdicts.insert(verdict(sign).as_str());
         given.extend(all);
     }
     let verdict = together(&verdicts);
@@ -65,7 +86,8 @@ pub(crate) fn opinion(
     Opinion { verdict, addresses: given, since: now, flips, missed, ..last }
 }
 
-/// Addresses that a random policy gave before, did not give now, and has not failed to give often enough.
+/// Addresses that a random policy gave before, did not give now, and has not failed to give often enough. Of one that
+/// was not asked before it is thought well.
 fn still_given(
     policy: &Failover,
     rtype: RecordType,
@@ -73,21 +95,24 @@ fn still_given(
     now: &BTreeSet<IpAddr>,
 ) -> Vec<(IpAddr, u8)> {
     let known = policy.addresses(rtype);
-    let absent = last.addresses.iter().filter(|address| known.contains(address) && !now.contains(address));
-    let counted = absent.map(|address| {
+    let before = if last.addresses.is_empty() {
+        policy.likely(rtype)
+    } else {
+        last.addresses.iter().copied().filter(|address| known.contains(address)).collect()
+    };
+    let counted = before.difference(now).map(|address| {
         let before = last.missed.iter().find(|(missed, _)| missed == address).map_or(0, |(_, count)| *count);
         (*address, before.saturating_add(1))
     });
-    counted.filter(|(_, count)| *count < LOOKS_MISSED).collect()
+    let limit = looks_missed(policy);
+    counted.filter(|(_, count)| *count < limit).collect()
 }
 
-fn verdict(policy: &Failover, rtype: RecordType, addresses: &BTreeSet<IpAddr>) -> Verdict {
-    if policy.is_preferred(rtype, addresses) {
-        Verdict::Preferred
-    } else if policy.is_all_down(rtype, addresses) {
-        Verdict::AllDown
-    } else {
-        Verdict::FailedOver
+fn verdict(sign: Sign) -> Verdict {
+    match sign {
+        Sign::AllUp => Verdict::Preferred,
+        Sign::SomeDown => Verdict::FailedOver,
+        Sign::AllDown => Verdict::AllDown,
     }
 }
 
@@ -126,6 +151,14 @@ pub(crate) fn overall(policy: &Failover, opinions: &[Opinion]) -> (Status, &'sta
     }
     let regions = policy.regions_of(&first.addresses).join(", ");
     match first.verdict {
+        Verdict::Preferred if policy.differs_by_client() => {
+            let detail = "as with every region up, for a client where PDM asks from; others are not seen";
+            (Status::Unknown, "one-client", detail.to_owned())
+        }
+        Verdict::Preferred if policy.hides_all_down() => {
+            let detail = "with every region down clients would get the same";
+            (Status::True, "preferred", detail.to_owned())
+        }
         Verdict::Preferred => (Status::True, "preferred", String::new()),
         Verdict::AllDown => {
             (Status::False, "all-down", "no region is up; clients get what whenAllDown says".to_owned())
@@ -215,6 +248,26 @@ mod tests {
         assert_eq!((found.verdict, found.flips), (Verdict::Preferred, 0));
         let found = after(&policy, &[Some(both), Some(only), Some(only), Some(only)]);
         assert_eq!((found.verdict, found.flips), (Verdict::FailedOver, 1));
+        // Nothing is up: each answer is all of them, which no answer is otherwise.
+        let found = after(&policy, &[Some(both), Some(&[&[A, B], &[A, B]])]);
+        assert_eq!(found.verdict, Verdict::AllDown);
+        // Of one that was never asked before it is thought well, and not for ever.
+        assert_eq!(after(&policy, &[Some(only)]).verdict, Verdict::Preferred);
+        let found = after(&policy, &[Some(only), Some(only), Some(only)]);
+        assert_eq!((found.verdict, found.addresses), (Verdict::FailedOver, vec![IpAddr::from(A)]));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_said() {
+        let state = |policy: &Failover, answers: Answers<'_>| {
+            let opinions = [opinion(policy, None, &says(1, Some(answers)), Timestamp(0))];
+            let (status, reason, detail) = overall(policy, &opinions);
+            (status, reason, detail.is_empty())
+        };
+        assert_eq!(state(&policy("hashed"), &[&[A]]), (Status::Unknown, "one-client", false));
+        assert_eq!(state(&policy("hashed"), &[&[A, B]]), (Status::False, "all-down", false));
+        assert_eq!(state(&policy("all"), &[&[A, B]]), (Status::True, "preferred", false));
+        assert_eq!(state(&policy("ordered"), &[&[A]]), (Status::True, "preferred", true));
     }
 
     #[test]

@@ -14,7 +14,10 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long a request waits for it. A PowerDNS that is down is no reason to refuse: the operation waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the servers told, and when.
+/// After so long they are asked again when they did not answer.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// What the servers told, and until when it is believed.
 pub(crate) type LuaKnown = Option<(Instant, LuaServer)>;
 
 /// The policy of a target, with what was forced; none when every client always gets the same, so that plain address
@@ -93,18 +96,23 @@ impl Engine {
     pub(crate) async fn lua_server(&self) -> Result<LuaServer, Fault> {
         // Held over the call: a crowd that asks at once shares one answer.
         let mut known = self.lua_refresh.lock().await;
-        if let Some((at, lua)) = known.as_ref()
-            && at.elapsed() < FRESH
+        if let Some((until, lua)) = known.as_ref()
+            && Instant::now() < *until
         {
             return Ok(lua.clone());
         }
         match self.parts.zones.lua_server().await {
             Ok(lua) => {
-                *known = Some((Instant::now(), lua.clone()));
+                *known = Some((Instant::now() + FRESH, lua.clone()));
                 *self.lua.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(lua.clone());
                 Ok(lua)
             }
-            Err(fault) => known.as_ref().map(|(_, lua)| lua.clone()).ok_or(fault),
+            // One of them is down: that keeps nobody from changing a policy at the others.
+            Err(fault) => {
+                let told = self.known_lua_server().ok_or(fault)?;
+                *known = Some((Instant::now() + AGAIN, told.clone()));
+                Ok(told)
+            }
         }
     }
 

@@ -5,31 +5,32 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use pdm_lua_records::{Checking, Failover, probe_load};
 use pdm_model::{
-    Allocation, AuditEntry, ConditionKind, OperationKind, Opinion, Phase, Status, Timestamp, ZoneName,
+    Allocation, AuditEntry, ConditionKind, Opinion, Parent, Phase, RecordType, Status, Timestamp, ZoneName,
     set_condition,
 };
 use pdm_ports::{AddressesSeen, Fault};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::opinion::questions;
 use super::{opinion, overall};
 use crate::engine::Engine;
 
 /// Policies looked at at once.
 const LOOKS: usize = 8;
-/// Questions of one type to one server in a look, where a policy picks at random.
-const RANDOM_QUESTIONS: usize = 16;
 
 /// What one look found.
 struct Look {
     reason: &'static str,
     checks_per_second: f64,
+    timeout: u8,
 }
 
 impl Engine {
@@ -60,18 +61,27 @@ impl Engine {
         let _ = self.lua_server().await;
         let mut looks =
             stream::iter(names.into_iter().map(|name| self.look_at_policy(name))).buffer_unordered(LOOKS);
-        let (mut by_reason, mut load) = (BTreeMap::<&str, u32>::new(), 0.0);
+        let (mut by_reason, mut load, mut slowest) = (BTreeMap::<&str, u32>::new(), 0.0, 0);
         while let Some(look) = looks.next().await {
-            if let Some(look) = look? {
-                *by_reason.entry(look.reason).or_default() += 1;
-                load += look.checks_per_second;
+            match look {
+                Ok(Some(look)) => {
+                    *by_reason.entry(look.reason).or_default() += 1;
+                    load += look.checks_per_second;
+                    slowest = slowest.max(look.timeout);
+                }
+                Ok(None) => {}
+                // One that cannot be looked at is no reason not to look at the others.
+                Err(fault) => debug!(%fault, "a failover policy was left out"),
             }
         }
-        for reason in ["preferred", "failed-over", "disagree", "all-down", "not-computed", "no-answer"] {
+        for reason in
+            ["preferred", "one-client", "failed-over", "disagree", "all-down", "not-computed", "no-answer"]
+        {
             let count = by_reason.get(reason).copied().unwrap_or(0);
             metrics::gauge!("pdm_failover_policies", "state" => reason).set(f64::from(count));
         }
         metrics::gauge!("pdm_failover_checks_per_second").set(load);
+        self.slowest_check.store(slowest, Ordering::Relaxed);
         Ok(())
     }
 
@@ -86,10 +96,11 @@ impl Engine {
             self.policies.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
             return Ok(None);
         };
-        let seen = self.ask_policy(&name, &policy).await;
-        // Sweep and operations write the same row: what is added goes on top of what stands there now.
-        let _alone = self.busy.lock(&allocation.id).await;
-        let Some((mut fresh, open)) = self.parts.store.allocation(&name).await? else { return Ok(None) };
+        let Some(seen) = self.ask_policy(&allocation, &policy).await? else { return Ok(None) };
+        // Sweep and operations write the same row: what is added goes on top of what stands there now. An operation that
+        // is being driven looks for itself, and nobody waits for it here.
+        let Some(_alone) = self.busy.try_lock(&allocation.id) else { return Ok(None) };
+        let Some((mut fresh, _)) = self.parts.store.allocation(&name).await? else { return Ok(None) };
         if fresh.id != allocation.id || fresh.generation != allocation.generation {
             return Ok(None);
         }
@@ -100,19 +111,34 @@ impl Engine {
             // What the servers told of themselves is no longer true.
             self.forget_lua_server().await;
         }
-        let look =
-            Look { reason: overall.1, checks_per_second: probe_load(&policy, self.checking()).per_second };
-        if open.is_none_or(|open| open.kind == OperationKind::Roll) {
-            self.note_opinions(&mut fresh, opinions, overall, now).await?;
-        }
+        let checks_per_second = probe_load(&policy, self.checking()).per_second;
+        let look = Look { reason: overall.1, checks_per_second, timeout: policy.check().timeout };
+        // The store takes it unless an operation goes on by itself.
+        self.note_opinions(&mut fresh, opinions, overall, now).await?;
         Ok(Some(look))
     }
 
-    /// Ask every nameserver what it gives for the Sovereign's own name; all six names share one policy and its checks.
-    pub(crate) async fn ask_policy(&self, name: &ZoneName, policy: &Failover) -> Vec<AddressesSeen> {
+    /// Ask every nameserver what it gives for a name that carries the policy; all of them share it and its checks. None
+    /// when none of the six does, as in a brought domain whose owner kept what stood there.
+    pub(crate) async fn ask_policy(
+        &self,
+        allocation: &Allocation,
+        policy: &Failover,
+    ) -> Result<Option<Vec<AddressesSeen>>, Fault> {
+        let Some(owner) = self.policy_owner(allocation).await? else { return Ok(None) };
         let types: Vec<_> = policy.record_types().into_iter().map(Into::into).collect();
-        let times = if policy.picks_at_random() { RANDOM_QUESTIONS } else { 1 };
-        self.parts.probe.addresses(&name.dotted(), &types, times, &self.settings.servers).await
+        Ok(Some(self.parts.probe.addresses(&owner, &types, questions(policy), &self.settings.servers).await))
+    }
+
+    async fn policy_owner(&self, allocation: &Allocation) -> Result<Option<String>, Fault> {
+        if allocation.mode.parent() == Parent::Ours {
+            return Ok(Some(allocation.fqdn.dotted()));
+        }
+        let desired = self.desired(allocation).await?;
+        let computed = desired.into_iter().find(|set| set.rtype == RecordType::Lua).map(|set| set.owner);
+        // A name that nothing else stands at.
+        Ok(computed
+            .map(|owner| owner.strip_prefix("*.").map(|rest| format!("pdm-look.{rest}")).unwrap_or(owner)))
     }
 
     /// How checks are made here. Unless it is known better, every address that is asked counts as a process of its own, so
@@ -122,7 +148,7 @@ impl Engine {
         let addresses = || u32::try_from(self.settings.servers.len()).unwrap_or(u32::MAX);
         let nameservers = self.settings.processes.map_or_else(addresses, NonZeroU32::get);
         let server_interval = self.known_lua_server().map_or(5, |lua| lua.interval);
-        Checking { nameservers, server_interval }
+        Checking { nameservers, server_interval, slowest: self.slowest_check.load(Ordering::Relaxed) }
     }
 
     async fn note_opinions(
@@ -150,9 +176,8 @@ impl Engine {
         allocation.observed.opinions = opinions;
         if self.parts.store.note(allocation, None, audit).await? {
             for (server, flips) in new_flips(&before.1, &allocation.observed.opinions) {
-                let fqdn = allocation.fqdn.to_string();
-                metrics::counter!("pdm_failover_flips_total", "fqdn" => fqdn, "nameserver" => server)
-                    .increment(flips);
+                // Not by name: a series of each name would outlive it. The name's own count is in its opinions.
+                metrics::counter!("pdm_failover_flips_total", "nameserver" => server).increment(flips);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pdm_lua_records::{Failover, Spec};
-use pdm_model::{Allocation, Drain, Force, Refusal, Target, Timestamp};
+use pdm_model::{Allocation, Drain, Force, LoadBalancer, Refusal, Target, Timestamp};
 use pdm_ports::Fault;
 
 use super::change::Edit;
@@ -57,7 +57,7 @@ impl Engine {
         self.change(caller, &before, "drain", detail, edit).await
     }
 
-    /// Let go of what was forced until a time that has passed. While an operation is open, the next sweep does it.
+    /// Let go of what was forced until a time that has passed; an operation that waits begins anew with it.
     pub(crate) async fn end_drains(
         self: &Arc<Self>,
         allocation: &Allocation,
@@ -71,9 +71,6 @@ impl Engine {
             let Some(target) = a.target.as_mut().filter(|target| ended(target, facts.now)) else {
                 return Ok(false);
             };
-            if facts.open.is_some() {
-                return Ok(false);
-            }
             target.drains.retain(|drain| drain.until > facts.now);
             Ok(true)
         });
@@ -112,15 +109,27 @@ fn forced(allocation: &Allocation, region: &str, drain: Option<Drain>) -> Result
     Ok(target)
 }
 
-/// What was forced stays forced through a change of the target, for the regions that it still has.
+/// What was forced stays forced through a change of the target, for the regions that it still has. One without a name is
+/// the same as long as its addresses are.
 pub(crate) fn carried_over(before: Option<&Target>, mut target: Target) -> Target {
-    let drains = before.map(|before| before.drains.clone()).unwrap_or_default();
-    let unnamed = target.load_balancers.iter().all(|lb| lb.region.is_none());
-    let known = |drain: &Drain| {
-        !unnamed && target.load_balancers.iter().any(|lb| lb.region.as_ref() == Some(&drain.region))
+    let Some(before) = before else { return target };
+    let of = |target: &Target, region: &str| -> Vec<LoadBalancer> {
+        let named = |(n, lb): &(usize, &LoadBalancer)| match &lb.region {
+            Some(name) => name == region,
+            None => format!("lb{}", n + 1) == region,
+        };
+        target.load_balancers.iter().enumerate().filter(named).map(|(_, lb)| lb.clone()).collect()
     };
-    let kept: Vec<Drain> =
-        drains.into_iter().filter(|drain| target.failover.is_some() && known(drain)).collect();
+    let addresses = |all: &[LoadBalancer]| all.iter().map(|lb| (lb.ipv4, lb.ipv6)).collect::<Vec<_>>();
+    let known = |drain: &&Drain| {
+        let (old, new) = (of(before, &drain.region), of(&target, &drain.region));
+        let named = new.iter().all(|lb| lb.region.is_some());
+        !new.is_empty() && (named || addresses(&old) == addresses(&new))
+    };
+    let kept: Vec<Drain> = match target.failover {
+        Some(_) => before.drains.iter().filter(known).cloned().collect(),
+        None => Vec::new(),
+    };
     target.drains = kept;
     if !matches!(policy_of(&target), Ok(Some(_))) {
         // Nothing is left to choose from, or only what was forced down: the new target counts.
@@ -131,7 +140,7 @@ pub(crate) fn carried_over(before: Option<&Target>, mut target: Target) -> Targe
 
 #[cfg(test)]
 mod tests {
-    use pdm_model::{FailoverSpec, LoadBalancer};
+    use pdm_model::FailoverSpec;
 
     use super::*;
 
@@ -166,5 +175,16 @@ mod tests {
         assert_eq!(drained(&["a"]), [""; 0], "the only region that is left answers");
         let plain = Target { failover: None, ..target(&["a", "b"], &[]) };
         assert_eq!(carried_over(Some(&before), plain).drains, []);
+        // Without names the addresses tell.
+        let nameless = |drained: &[&str]| {
+            let mut target = target(&["a", "b"], drained);
+            target.load_balancers.iter_mut().for_each(|lb| lb.region = None);
+            target
+        };
+        let before = nameless(&["lb1"]);
+        assert_eq!(carried_over(Some(&before), nameless(&[])).drains, before.drains);
+        let mut others = nameless(&[]);
+        others.load_balancers.reverse();
+        assert_eq!(carried_over(Some(&before), others).drains, []);
     }
 }

@@ -58,17 +58,22 @@ impl Engine {
     /// `not-found`, `no-failover`, or a fault of the store.
     pub async fn failover_status(&self, caller: &Caller, fqdn: &str) -> Result<FailoverStatus, IntentError> {
         let (allocation, policy) = self.with_policy(caller, fqdn).await?;
-        // A name that is not in the DNS yet has nothing to ask for.
+        // A name that is not in the DNS yet, or not any more, has nothing to ask for.
         let seen = if allocation.phase == pdm_model::Phase::Active {
-            self.ask_policy(&allocation.fqdn, &policy).await
+            self.ask_policy(&allocation, &policy).await?
         } else {
-            Vec::new()
+            None
         };
         let now = self.parts.store.now().await?;
-        let opinions = opinions(&policy, &allocation.observed.opinions, &seen, now);
+        let opinions =
+            opinions(&policy, &allocation.observed.opinions, seen.as_deref().unwrap_or_default(), now);
         let checking = self.checking();
+        let overall = match &seen {
+            Some(_) => overall(&policy, &opinions),
+            None => (Status::Unknown, "not-asked", "no name carries the policy now".to_owned()),
+        };
         Ok(FailoverStatus {
-            overall: overall(&policy, &opinions),
+            overall,
             drains: allocation.target.as_ref().map(|target| target.drains.clone()).unwrap_or_default(),
             load: probe_load(&policy, checking),
             bounds: bounds(&policy, checking),

@@ -19,11 +19,8 @@ const QUICK_LOOKS: u32 = 5;
 
 pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     let engine = work.engine.clone();
-    let name = work.allocation.fqdn.clone();
     let Some(policy) = engine.policy(&work.allocation)? else {
-        work.allocation.observed.opinions.clear();
-        work.allocation.conditions.retain(|condition| condition.kind != ConditionKind::FailoverIdle);
-        return Ok(Outcome::Nothing);
+        return Ok(forget(work));
     };
     let attempts =
         work.operation.steps.iter().find(|s| s.kind == StepKind::EnsureFailover).map_or(0, |s| s.attempts);
@@ -36,7 +33,10 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
         if look > 0 {
             tokio::time::sleep(doubled(Duration::from_millis(40), Duration::from_millis(300), look)).await;
         }
-        let seen = engine.ask_policy(&name, &policy).await;
+        let Some(seen) = engine.ask_policy(&work.allocation, &policy).await? else {
+            // The owner kept what stood at every name: there is nothing that carries the policy.
+            return Ok(forget(work));
+        };
         // What was thought of the policy before says nothing about this one.
         found = opinions(&policy, &[], &seen, work.now());
         if found.iter().all(computes) {
@@ -63,12 +63,17 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
             from_start: attempts % 8 == 7,
         });
     }
-    engine.watch_policy(&name);
+    engine.watch_policy(&work.allocation.fqdn);
     let answers: Vec<_> = found
         .iter()
         .map(|o| json!({ "server": o.server, "verdict": o.verdict.as_str(), "addresses": o.addresses }))
         .collect();
     Ok(Outcome::Done { evidence: json!({ "nameservers": answers }), event: None, also: None })
+}
+
+fn forget(work: &mut Work) -> Outcome {
+    work.allocation.forget_failover();
+    Outcome::Nothing
 }
 
 fn computes(opinion: &Opinion) -> bool {

@@ -30,6 +30,7 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     };
     engine.parts.zones.flush(&name).await?;
     let now = work.now();
+    work.allocation.forget_failover();
     let observed = &mut work.allocation.observed;
     observed.ds_not_before = Some(now + observed.dnskey_ttl.unwrap_or(Ttl::new(0)).wait());
     observed.ds.clear();

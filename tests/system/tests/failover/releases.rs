@@ -95,7 +95,7 @@ async fn what_only_later_releases_have_works_there_and_is_refused_before() {
 
         // One failure is none; two of them, two seconds apart, are.
         until_gives(slow, &first).await;
-        let bounds = bounds(&patient, Checking { nameservers: 1, server_interval: 1 });
+        let bounds = bounds(&patient, Checking { nameservers: 1, server_interval: 1, slowest: 0 });
         let within = Duration::from_secs(bounds.detected.into()) + Duration::from_millis(500);
         for round in 1..=size(3, 10) {
             tokio::time::sleep(Duration::from_millis(370) * u32::try_from(round).unwrap()).await;
@@ -107,6 +107,13 @@ async fn what_only_later_releases_have_works_there_and_is_refused_before() {
             assert!(lost > Duration::from_millis(1500) && lost <= within, "{lost:?} within {within:?}");
             assert!(back <= Duration::from_secs((bounds.recovery - 1).into()) + Duration::from_millis(500));
         }
+
+        // One that is down from the start is taken for up between its first failure and the last that it may have.
+        ground.backends[0].set(Manner::Refuses).await;
+        let thrice = ordered(&ground, json!({"failures": 3}), json!({}));
+        let thrice = carry(&server, &release, "thrice", &thrice).await.unwrap();
+        until_gives(&thrice, &first).await;
+        until_gives(&thrice, &second).await;
     }
 }
 

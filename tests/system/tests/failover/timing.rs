@@ -79,7 +79,7 @@ async fn a_refused_port_is_seen_at_every_nameserver_within_a_second_and_the_ttl_
         assert!((1..=2 * rounds + 1).contains(&flips), "{nameserver}");
     }
     let metrics = scene.world.api().get("/metrics").await.text;
-    assert!(metrics.contains("pdm_failover_flips_total{fqdn=\"omantel.omani.works\""), "{metrics}");
+    assert!(metrics.contains("pdm_failover_flips_total{nameserver="), "{metrics}");
     assert!(metrics.contains("pdm_failover_checks_per_second 6"), "{metrics}");
 }
 

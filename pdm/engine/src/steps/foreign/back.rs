@@ -119,6 +119,7 @@ pub(in crate::steps) async fn remove_zone(work: &mut Work) -> Result<Outcome, Fa
     };
     engine.parts.zones.flush(&name).await?;
     let now = work.now();
+    work.allocation.forget_failover();
     let observed = &mut work.allocation.observed;
     observed.ds_not_before = Some(now + observed.dnskey_ttl.unwrap_or(Ttl::new(0)).wait());
     observed.ds.clear();
