@@ -8,7 +8,7 @@ use pdm_harness::story::fqdn;
 use pdm_harness::{Answer, StoreKind};
 use serde_json::{Value, json};
 
-use crate::scene::{LABEL, Scene, plan};
+use crate::scene::{LABEL, Scene, plan, two_nameservers};
 
 async fn drain(scene: &Scene, region: &str, force: &str, seconds: Option<u64>) -> Answer {
     let mut body = json!({"region": region, "force": force});
@@ -105,4 +105,32 @@ async fn what_cannot_be_forced_is_refused_and_the_checks_that_go_on_are_named_at
     scene.world.api().await_phase(LABEL, "quarantined").await;
     let none = scene.world.api().get(&scene.path("/failover")).await;
     assert_eq!(none.status, 200, "the policy is still known: {none}");
+}
+
+/// A nameserver is down, so every change waits for it. That keeps nobody from taking a region out at the others, nor the
+/// time from putting it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_nameserver_keeps_no_region_in_and_no_drain_from_its_end() {
+    let mut scene = Scene::start(two_nameservers(), 2, json!({"type": "tcp", "timeout": 1})).await;
+    let other = "other";
+    let mut body = scene.target(json!({"type": "tcp", "timeout": 1}));
+    body["fqdn"] = fqdn(other).into();
+    body["reservationToken"] = scene.world.api().reserve(other).await.into();
+    let _ = scene.world.api().post("/v1/commit", &body).await.expect(&[200, 202]);
+    scene.world.api().await_phase(other, "active").await;
+
+    scene.world.powerdns[1].stop().await;
+    // One name's change waits for the dead one, and asks the servers anew at each try.
+    let changed = scene.target(json!({"type": "tcp", "timeout": 2}));
+    let path = format!("/v1/allocations/{}/target", fqdn(other));
+    let _ = scene.world.api().put(&path, &changed).await.expect(&[200, 202]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let _ = drain(&scene, "fsn", "down", Some(4)).await.expect(&[200, 202]);
+    scene.until_gives(0, &scene.ip(1)).await;
+    scene.world.api().await_audit(LABEL, "drain-end").await;
+    scene.until_gives(0, &scene.ip(0)).await;
+    scene.world.powerdns[1].go().await;
+    scene.world.api().await_phase_within(LABEL, "active", Duration::from_secs(60)).await;
+    scene.world.api().await_phase_within(other, "active", Duration::from_secs(60)).await;
+    scene.reason("preferred").await;
 }

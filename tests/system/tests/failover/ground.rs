@@ -69,7 +69,8 @@ impl Ground {
         this
     }
 
-    fn database(&self) -> std::path::PathBuf {
+    /// Where everybody is.
+    pub fn database(&self) -> std::path::PathBuf {
         self.places.path().join("places.mmdb")
     }
 
@@ -92,6 +93,11 @@ impl Ground {
         let server = PowerDns::start_with(setup).await;
         server.create(ZONE, "", false).await;
         server
+    }
+
+    /// The port that all of them listen on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn ip(&self, documented: &str) -> Option<IpAddr> {

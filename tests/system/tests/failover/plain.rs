@@ -123,6 +123,30 @@ async fn a_policy_is_rebuilt_from_the_records_that_carry_it_out() {
     }
 }
 
+/// Computed records that are nobody's policy: the name goes on answering, and somebody has to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_recovery_cannot_read_is_left_as_it_is() {
+    let mut scene = Scene::start(plan(StoreKind::Sqlite), 2, json!({"type": "tcp", "timeout": 1})).await;
+    scene.world.daemon().stop().await;
+    let zone = fqdn(LABEL);
+    for name in NAMES {
+        let owner = format!("{name}{zone}");
+        let _ = scene.world.dns().edit(&zone, &owner, "LUA", 1, &["A \"pickrandom({'192.0.2.66'})\""]).await;
+    }
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", scene.world.store_file().display()));
+    }
+    let config = scene.world.config_file(0).display().to_string();
+    verb(&["store", "migrate", "--config", &config], &[]).unwrap();
+    let told = verb(&["store", "recover", "--config", &config], &[]).unwrap_err();
+    assert!(told.contains(&format!("{zone} carries our mark but could not be read back")), "{told}");
+    scene.world.daemon().go().await;
+    scene.world.daemon().ready().await;
+    // Longer than two sweeps.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(dns::short(scene.nameservers()[0], &zone, "A"), ["192.0.2.66"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_in_a_file_is_explained_and_committed() {
     let world = plan(StoreKind::Sqlite).start().await;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pdm_harness::backends::{self, Backend, Manner};
-use pdm_harness::{Release, size, until_within};
+use pdm_harness::story::{condition, fqdn};
+use pdm_harness::{Release, StoreKind, size, until_within};
 use pdm_lab::Outcome;
 use pdm_lua_records::{Checking, MAX_ADDRESSES, MAX_COUNTRIES, MAX_REGIONS, bounds};
 use serde_json::json;
 
 use crate::ground::{CLIENTS, DEADLINE, Ground, Set, build, carry, ordered, until_gives};
-use crate::scene::{LABEL, Scene, two_nameservers};
+use crate::scene::{LABEL, Scene, plan, two_nameservers};
 
 /// A check every second; one that is silent takes a second more, and one that may fail three times fails three times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,4 +214,38 @@ async fn the_largest_policy_is_carried_out() {
     for one in &carried {
         until_gives(one, &all).await;
     }
+}
+
+/// The nameservers forget where everybody is: what they answer is still one of the policy's answers, and PDM says that it is
+/// not what was wanted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_cannot_be_computed_any_more_is_out_of_sync() {
+    let ground = Ground::new().await;
+    let database = format!("mmdb:{}", ground.database().display());
+    let plan = plan(StoreKind::Sqlite)
+        .powerdns("launch", "gsqlite3,geoip")
+        .powerdns("geoip-database-files", &database);
+    let mut world = plan.start().await;
+    let api = world.api().clone();
+    let lbs = ["fsn", "nbg"].iter().zip(&ground.backends);
+    let lbs: Vec<_> = lbs.map(|(region, backend)| json!({"region": region, "ipv4": backend.ip()})).collect();
+    let body = json!({
+        "fqdn": fqdn(LABEL), "reservationToken": api.reserve(LABEL).await, "loadBalancers": lbs,
+        "failover": {"strategy": "nearest", "check": {"type": "tcp", "port": ground.port()}},
+    });
+    let _ = api.post("/v1/commit", &body).await.expect(&[200, 202]);
+    api.await_phase(LABEL, "active").await;
+    let one = |a: &serde_json::Value| condition(a, "FailoverIdle")["reason"] == "one-client";
+    api.await_that(LABEL, "to be seen from one place", DEADLINE, one).await;
+
+    let server = &mut world.powerdns[0];
+    server.stop().await;
+    server.setup().more.push_str("geoip-database-files=\n");
+    server.go().await;
+    // What servers tell of themselves is believed for half a minute.
+    let limit = Duration::from_secs(60);
+    let lost = api
+        .await_that(LABEL, "to be out of sync", limit, |a| condition(a, "InSync")["status"] == "False")
+        .await;
+    assert_eq!(condition(&lost, "InSync")["reason"], "needs-geoip", "{lost}");
 }

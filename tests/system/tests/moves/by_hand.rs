@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pdm_harness::backends::{self, Manner};
 use pdm_harness::until_within;
 use pdm_lab::{ACME, Outcome};
 use serde_json::json;
@@ -141,4 +142,39 @@ async fn without_the_records_the_nameservers_do_not_move() {
     assert_eq!(mx.records(), ["10 elsewhere.example."]);
     let texts = pdm_lab::ask(ours, ACME, "TXT", Duration::from_secs(5)).await;
     assert_eq!(texts, Outcome::NoData, "what the survey had found went out with it");
+}
+
+/// The apex and `api` stay what they were, so they carry no policy. It is asked for at those of the six names that do.
+#[tokio::test]
+async fn a_policy_does_not_wait_at_names_that_their_owner_kept() {
+    let mut moving = Move::start(lab().await, "").await;
+    moving.lab.old.allow_transfer(ACME, true).await;
+    let (mut regions, port) = backends::start(2).await;
+    let mut body = moving.claim("byo-manual").await;
+    let lbs = ["fsn", "nbg"].iter().zip(&regions);
+    body["loadBalancers"] = lbs.map(|(region, one)| json!({"region": region, "ipv4": one.ip()})).collect();
+    body["failover"] =
+        json!({"strategy": "ordered", "check": {"type": "tcp", "port": port, "timeout": 1}, "ttl": 1});
+    moving.ask("/v1/commit", &body).await;
+    let shown = until_within("the instruction to move", PATIENCE, || async {
+        let shown = moving.look().await?;
+        // The old operator's DS has to go first.
+        let action = &shown["brought"]["instruction"]["action"];
+        if action == "remove-ds" { Ok(shown) } else { Err(format!("{shown:#}")) }
+    })
+    .await;
+    let idle = shown["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "FailoverIdle").unwrap();
+    assert_ne!(idle["reason"], "not-computed", "{shown:#}");
+    let ours = moving.lab.address_of("ns1.openova.io");
+    let apex = pdm_lab::ask(ours, ACME, "A", Duration::from_secs(5)).await;
+    assert_eq!(apex.records(), ["192.0.2.80"]);
+    for region in [0, 1] {
+        let want = regions[region].ip().to_string();
+        until_within(&format!("{want}"), PATIENCE, || async {
+            let console = pdm_lab::ask(ours, "console.acme.com", "A", Duration::from_secs(5)).await;
+            if console.records() == [want.as_str()] { Ok(()) } else { Err(console) }
+        })
+        .await;
+        regions[0].set(Manner::Refuses).await;
+    }
 }

@@ -310,7 +310,7 @@ fn config(lab: &Lab, listen: &str) -> String {
     let _ = write!(
         text,
         "\n[[pools]]\ndomain = \"omani.works\"\nallow_addresses = [\"203.0.113.0/24\"]\n\n[pools.ttl]\naddress = {ttl}\n\
-         apex_ns = {ttl}\nparent_ns = {ttl}\nparent_ds = {ttl}\nnegative = {ttl}\n\n[byo]\nallow_addresses = [\"203.0.113.0/24\"]\nttl_address = {ttl}\n\
+         apex_ns = {ttl}\nparent_ns = {ttl}\nparent_ds = {ttl}\nnegative = {ttl}\n\n[byo]\nallow_addresses = [\"203.0.113.0/24\", \"127.0.0.0/8\"]\nttl_address = {ttl}\n\
          ttl_apex_ns = {ttl}\nttl_parent_ns = {ttl}\nttl_parent_ds = {ttl}\nttl_negative = {ttl}\n\
          \n[auth]\ntokens = \"file:tokens.toml\"\ntoken_key = \"file:token.key\"\n\
          \n[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\npool_ds = \"1s\"\n\n[limits]\nrequests_per_second = 0\n"
