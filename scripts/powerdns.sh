@@ -8,10 +8,12 @@ releases=trixie
 [ -z "${PDM_TEST_FULL:-}" ] || releases="$releases forky"
 mkdir -p "${CARGO_TARGET_DIR:-target}/powerdns"
 here=$(cd "${CARGO_TARGET_DIR:-target}/powerdns" && pwd)
+# Two at once would take each other's files away.
+exec 9>"$here/.lock"; flock 9
 start() {
     cat > "$to/$1.part" <<END
 #!/bin/sh
-exec $libraries/ld-linux-x86-64.so.2 --library-path $libraries $to/$2 ${3:-} "\$@"
+exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$to/$2" ${3:+"$3"} "\$@"
 END
     chmod +x "$to/$1.part"
     mv "$to/$1.part" "$to/$1"
@@ -27,7 +29,7 @@ fetch() {
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian/} $1 main" > "$apt/sources.list"
     set -- -qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" -o Dir::State::status=/dev/null \
-        -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none
+        -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none -o APT::Default-Release=
     apt-get "$@" update
     # Nothing counts as installed, so whatever it needs comes along, down to the C library.
     apt-get "$@" install -y --download-only --no-install-recommends \

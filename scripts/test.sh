@@ -22,4 +22,10 @@ if cargo nextest --version >/dev/null 2>&1; then
 fi
 cargo test --locked --workspace --exclude $slow
 # Most of a story is waiting, so more of them than cores run side by side.
-exec cargo test --locked -p $slow --no-fail-fast -- --test-threads=4
+cargo test --locked -p $slow --no-fail-fast -- --test-threads=4
+[ -n "${PDM_TEST_FULL:-}" ] || exit 0
+for release in trixie forky; do
+    PDM_TEST_POWERDNS=$release cargo test --locked -p pdm-powerdns
+    PDM_TEST_POWERDNS=$release cargo test --locked -p $slow --test failover --test lifecycle --test drift --test key_rolls \
+        --test two_instances --test powerdns_faults --test powerdns_restored --test replicas -- --test-threads=4
+done

@@ -52,7 +52,8 @@ pub struct Rehearsal {
 #[serde(rename_all = "camelCase")]
 pub struct Bounds {
     /// A nameserver knows that an address is down which refuses or answers wrongly: (interval + slowest) x failures, where
-    /// slowest is the longest timeout of all checks on that server, since a round waits for all of them.
+    /// slowest is the longest timeout of all checks on that server, since a round waits for all of them; to an interval of
+    /// the policy's own the server's is added.
     pub detected: u32,
     /// Clients see it: `detected` + TTL.
     pub clients: u32,
@@ -85,7 +86,10 @@ pub fn probe_load(failover: &Failover, checking: Checking) -> ProbeLoad {
 #[must_use]
 pub fn bounds(failover: &Failover, checking: Checking) -> Bounds {
     let check = failover.check();
-    let round = interval(failover, checking) + u32::from(checking.slowest.max(check.timeout));
+    let slowest = u32::from(checking.slowest.max(check.timeout));
+    // A check with an interval of its own runs in the first round after that interval, and rounds are a cycle apart.
+    let late = check.interval.map_or(0, |_| u32::from(checking.server_interval.max(1)));
+    let round = interval(failover, checking) + late + slowest;
     let detected = round * u32::from(check.failures);
     Bounds {
         detected,

@@ -174,7 +174,7 @@ fn a_rehearsal_says_what_and_when() {
     let bounds = rehearsal.bounds;
     assert_eq!(
         (bounds.detected, bounds.clients, bounds.clients_if_silent, bounds.recovery),
-        (36, 66, 68, 42)
+        (51, 81, 83, 47)
     );
     let unknown = rehearse(&failover, &["mct"], Checking { nameservers: 3, server_interval: 5, slowest: 0 })
         .unwrap_err();

@@ -31,7 +31,7 @@ const HEALTH_FRESH: Duration = Duration::from_secs(3);
 pub struct PowerDns {
     pub(crate) instances: Instances,
     pub(crate) options: Options,
-    pub(crate) escapes: escapes::Taken,
+    pub(crate) escapes: escapes::Seen,
     health: Mutex<Option<(Instant, String)>>,
 }
 
@@ -51,7 +51,7 @@ impl PowerDns {
         Ok(Self {
             instances: Instances::new(&instances, &options)?,
             options,
-            escapes: escapes::Taken::default(),
+            escapes: escapes::Seen::default(),
             health: Mutex::new(None),
         })
     }

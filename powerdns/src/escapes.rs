@@ -3,11 +3,12 @@
 //! PowerDNS 5.1 undoes the escapes of what comes by its API, and then reads it, which undoes them again: `"a\\b"` is
 //! stored and served as `"ab"`, `"a\"b"` is refused (measured on 5.1.5). There, every escape is escaped once more. What
 //! later versions do nobody knows yet. So whatever has escapes is looked at after it was written; if it is not what was
-//! meant, the other form is tried, and the one that came back right is used from then on.
+//! meant, the other form is written, and used for that version from then on.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use pdm_model::ZoneName;
 use pdm_model::canonical::Change;
@@ -45,21 +46,22 @@ impl Form {
     }
 }
 
-/// The form that this server was seen to take.
+/// The form that a version was seen to take, where it is not the one to be expected.
 #[derive(Debug, Default)]
-pub(crate) struct Taken(AtomicU8);
+pub(crate) struct Seen(Mutex<Option<(String, Form)>>);
 
-impl Taken {
-    fn get(&self) -> Option<Form> {
-        match self.0.load(Ordering::Relaxed) {
-            1 => Some(Form::Once),
-            2 => Some(Form::Twice),
-            _ => None,
+impl Seen {
+    fn of(&self, version: &str) -> Form {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.as_ref().filter(|(known, _)| known == version) {
+            Some((_, form)) => *form,
+            None if release(version) >= Some((5, 1)) => Form::Twice,
+            None => Form::Once,
         }
     }
 
-    fn put(&self, form: Form) {
-        self.0.store(if form == Form::Once { 1 } else { 2 }, Ordering::Relaxed);
+    fn put(&self, version: String, form: Form) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, form));
     }
 }
 
@@ -85,40 +87,35 @@ pub(crate) async fn change(
     if with_escapes(changes).next().is_none() {
         return dns.write_changes(zone, changes, stamp, Form::Once).await;
     }
-    let first = form(dns).await?;
-    let mut told = None;
-    for form in [first, first.other()] {
-        let fault = match dns.write_changes(zone, changes, stamp, form).await {
-            Ok(()) if holds(dns, zone, changes).await? => {
-                dns.escapes.put(form);
-                return Ok(());
-            }
-            Ok(()) => Fault::new(
-                Class::Rejected,
-                "powerdns-rejected",
-                format!("PowerDNS took contents with escapes for {zone} and keeps others"),
-            ),
-            Err(fault) if fault.class == Class::Rejected => fault,
-            Err(fault) => return Err(fault),
-        };
-        // What the likelier form met is what the content is to blame for.
-        told.get_or_insert(fault);
-    }
-    Err(told.unwrap_or_else(|| Fault::new(Class::Bug, "powerdns-request", "no form was tried")))
-}
-
-async fn form(dns: &PowerDns) -> Result<Form, Fault> {
-    if let Some(seen) = dns.escapes.get() {
-        return Ok(seen);
-    }
+    let begun = Instant::now();
     let reply = dns.instances.primary().call(Request::get("version", "")).await;
     let version = version(&reply.map_err(ApiError::into_fault)?.body)?;
-    Ok(if release(&version) >= Some((5, 1)) { Form::Twice } else { Form::Once })
+    let form = dns.escapes.of(&version);
+    dns.write_changes(zone, changes, stamp, form).await?;
+    if holds(dns, zone, changes, stamp).await? {
+        return Ok(());
+    }
+    tracing::warn!(%zone, version, "PowerDNS reads escapes in another way than was thought");
+    dns.escapes.put(version, form.other());
+    // Whoever calls is allowed to write for so long, and tries again.
+    if begun.elapsed() > dns.instances.timeout() {
+        return Err(Fault::transient("powerdns-busy", format!("a change of {zone} took too long")));
+    }
+    dns.write_changes(zone, changes, stamp, form.other()).await?;
+    if holds(dns, zone, changes, stamp).await? {
+        return Ok(());
+    }
+    let text = format!("PowerDNS took contents with escapes for {zone} and keeps others");
+    Err(Fault::new(Class::Rejected, "powerdns-rejected", text))
 }
 
 /// Whether the zone has everything with escapes as it was meant.
-async fn holds(dns: &PowerDns, zone: &ZoneName, changes: &[Change]) -> Result<bool, Fault> {
-    let Some(there) = dns.read_zone(zone).await? else { return Ok(false) };
+async fn holds(dns: &PowerDns, zone: &ZoneName, changes: &[Change], stamp: &Stamp) -> Result<bool, Fault> {
+    let there = dns.read_zone(zone).await?;
+    // Somebody who may wrote after us: what is there is not ours to judge.
+    let Some(there) = there.filter(|there| there.stamp.as_ref() == Some(stamp)) else {
+        return Err(Fault::transient("powerdns-conflict", format!("the zone {zone} changed meanwhile")));
+    };
     let meaning = |rrset: &RRset| rrset.records.iter().map(|content| plain(content)).collect::<BTreeSet<_>>();
     Ok(with_escapes(changes).all(|wanted| {
         there.rrsets.iter().any(|found| found.key() == wanted.key() && meaning(found) == meaning(wanted))
@@ -154,21 +151,34 @@ fn again(content: &str) -> String {
         .collect()
 }
 
-/// One of the ways to write the same: in quotes, what need not be escaped is not. Outside of them an escape may matter,
-/// as that of a dot within a label does.
+/// One of the ways to write the same: in quotes, what need not be escaped is not; between words stands one space. Outside
+/// of quotes an escape may matter, as that of a dot within a label does.
 fn plain(content: &str) -> String {
     let meant = |part: &str| -> Option<u8> {
         let escaped = part.strip_prefix('\\')?;
         if escaped.len() == 3 { escaped.parse().ok() } else { escaped.bytes().next() }
     };
-    parts(content)
-        .map(|(part, quoted)| match meant(part).filter(|_| quoted) {
-            Some(octet @ (b'"' | b'\\')) => format!("\\{}", char::from(octet)),
-            Some(octet @ 0x20..=0x7e) => char::from(octet).to_string(),
-            Some(octet) => format!("\\{octet:03}"),
-            None => part.to_owned(),
-        })
-        .collect()
+    let mut text = String::with_capacity(content.len());
+    for (part, quoted) in parts(content) {
+        let opens = quoted && part == "\"";
+        let space = !quoted && matches!(part, " " | "\t");
+        if space || opens && text.ends_with('"') {
+            if !text.ends_with(' ') {
+                text.push(' ');
+            }
+            if space {
+                continue;
+            }
+        }
+        match meant(part).filter(|_| quoted) {
+            Some(octet @ (b'"' | b'\\')) => text.extend(['\\', char::from(octet)]),
+            Some(octet @ 0x20..=0x7e) => text.push(char::from(octet)),
+            Some(octet) => text.push_str(&format!("\\{octet:03}")),
+            None => text.push_str(part),
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
 }
 
 #[cfg(test)]
@@ -194,6 +204,8 @@ mod tests {
     #[test]
     fn the_same_by_its_meaning() {
         assert_eq!(plain(r#""a\;b\065" "\034""#), plain(r#""a;bA" "\"""#));
+        assert_eq!(plain(r#""a\\b""c"  "d" "#), plain(r#""a\\b" "c" "d""#));
+        assert_eq!(plain(r#""a  b""#), r#""a  b""#);
         assert_ne!(plain(r#""a\\b""#), plain(r#""ab""#));
         assert_ne!(plain(r"a\.b."), plain("a.b."));
     }

@@ -203,14 +203,7 @@ impl Engine {
     ) -> Result<(), Fault> {
         let before = (allocation.conditions.clone(), allocation.observed.clone());
         let parent = self.parent_now(&mut allocation, seen, prove).await?;
-        let (drift, computable) = match self.drift(&mut allocation, seen, &parent).await {
-            Ok(drift) => (drift, true),
-            // What should be there cannot even be said: a policy that the servers cannot compute any more.
-            Err(fault) if fault.class == Class::Unsupported => {
-                (Some(Drift { reason: fault.code, detail: fault.detail, ours: false }), false)
-            }
-            Err(fault) => return Err(fault),
-        };
+        let drift = self.drift(&mut allocation, seen, &parent).await?;
         let mut audit = Vec::new();
         let mut proof = None;
         let mut known = false;
@@ -240,9 +233,12 @@ impl Engine {
                 now,
             );
         }
-        if computable && (prove || drift.is_some()) {
-            match self.prove(&allocation, allocation.generation, now).await? {
-                Ok(receipt) => {
+        if prove || drift.is_some() {
+            match self.prove(&allocation, allocation.generation, now).await {
+                // What should be there cannot be said, so it cannot be asked for.
+                Err(fault) if fault.class == Class::Unsupported => {}
+                Err(fault) => return Err(fault),
+                Ok(Ok(receipt)) => {
                     set_condition(
                         &mut allocation.conditions,
                         ConditionKind::ChainSecure,
@@ -253,7 +249,7 @@ impl Engine {
                     );
                     proof = Some(receipt);
                 }
-                Err(why) => {
+                Ok(Err(why)) => {
                     if why.reason == "bogus" {
                         self.forget_anchor(&allocation.pool);
                     }
@@ -371,7 +367,19 @@ impl Engine {
         if ours && other_ds.is_some() {
             return Ok(other_ds);
         }
-        if allocation.observed.serial != Some(zone.serial) || seen.has_its_turn(&name) {
+        // A policy that the servers cannot compute any more: nobody can say what should be there.
+        let uncomputable = match self.policy(allocation)? {
+            None => None,
+            Some(_) => match self.own_rrsets_now(allocation).await {
+                Ok(_) => None,
+                Err(fault) if fault.class == Class::Unsupported => {
+                    Some(Drift { reason: fault.code, detail: fault.detail, ours: false })
+                }
+                Err(fault) => return Err(fault),
+            },
+        };
+        let due = allocation.observed.serial != Some(zone.serial) || seen.has_its_turn(&name);
+        if due && uncomputable.is_none() {
             let Some(full) = self.parts.zones.read_zone(&name).await? else {
                 return found("zone-missing", "the zone is gone from PowerDNS".to_owned());
             };
@@ -385,7 +393,7 @@ impl Engine {
         // Under a foreign parent a roll waits for whoever edits it, and watches what comes. Otherwise the DS comes last: a
         // person may take months to put it back, and what else drifts meanwhile is not to wait for that.
         let rolls = allocation.observed.keys.roll.is_some();
-        Ok(keys.or(other_ds.filter(|_| !rolls)))
+        Ok(keys.or(uncomputable).or(other_ds.filter(|_| !rolls)))
     }
 
     /// Keys do not move a serial: the DNSKEY RRset is asked for at one server. What it answers may be old; what PowerDNS

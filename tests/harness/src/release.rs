@@ -77,6 +77,24 @@ impl Release {
         if self.is_installed() { "/usr/bin/dnsdist".into() } else { self.root.join("dnsdist") }
     }
 
+    /// The settings of `deploy/` for it: those of its version, or of the last one before it that has a file.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn deployed(&self) -> String {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/powerdns");
+        let files =
+            std::fs::read_dir(dir).expect("deploy/powerdns").map(|entry| entry.expect("an entry").path());
+        let version = |path: &Path| -> Option<(u16, u16)> {
+            let (major, minor) = path.file_name()?.to_str()?.strip_suffix(".conf")?.split_once('.')?;
+            Some((major.parse().ok()?, minor.parse().ok()?))
+        };
+        let known = files.filter_map(|path| Some((version(&path)?, path)));
+        let file = known.filter(|(known, _)| *known <= (self.version.0, self.version.1)).max();
+        std::fs::read_to_string(file.expect("settings for it").1).expect("its settings")
+    }
+
     fn is_installed(&self) -> bool {
         self.root == Path::new("/")
     }

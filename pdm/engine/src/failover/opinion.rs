@@ -57,13 +57,16 @@ pub(crate) fn opinion(
         let mut all: BTreeSet<IpAddr> = sets.iter().flatten().copied().collect();
         let mut sign = policy.sign(rtype, sets, &all);
         let likely = policy.likely(rtype);
-        // Other policies give what they give, and one that has nothing left gives all of it at once.
-        if !likely.is_empty() && sign != Sign::AllDown {
+        // Other policies give what they give, and one that has nothing left gives all of it at once. Of addresses that are
+        // equally near one comes at random.
+        let by_chance =
+            !likely.is_empty() || policy.picks_at_random() && all.len() + last.addresses.len() > 2;
+        if by_chance && sign != Sign::AllDown {
             let counted = still_given(policy, rtype, &last, &all);
             all.extend(counted.iter().map(|(address, _)| *address));
             missed.extend(counted);
             sign = policy.sign(rtype, sets, &all);
-            if sign == Sign::AllUp {
+            if sign == Sign::AllUp && !likely.is_empty() {
                 // What seldom comes is not missed, and is no news when it comes.
                 all = likely;
             }
@@ -95,7 +98,10 @@ fn still_given(
     now: &BTreeSet<IpAddr>,
 ) -> Vec<(IpAddr, u8)> {
     let known = policy.addresses(rtype);
-    let before = if last.addresses.is_empty() {
+    let before = if last.verdict == Verdict::AllDown {
+        // All of it was said at once, and nothing of it was up.
+        BTreeSet::new()
+    } else if last.addresses.is_empty() {
         policy.likely(rtype)
     } else {
         last.addresses.iter().copied().filter(|address| known.contains(address)).collect()
@@ -134,8 +140,10 @@ pub(crate) fn overall(policy: &Failover, opinions: &[Opinion]) -> (Status, &'sta
     let not_computed = of(Verdict::NotComputed);
     if !not_computed.is_empty() {
         let who: Vec<_> = not_computed.iter().map(|o| o.names.join(", ")).collect();
-        let detail =
-            format!("{} gives no answer of the policy; are LUA records switched on there?", who.join("; "));
+        let detail = format!(
+            "{} gives no answer of the policy; are LUA records on there, and the zone?",
+            who.join("; ")
+        );
         return (Status::False, "not-computed", detail);
     }
     let Some(first) = speaking.first() else {
@@ -251,6 +259,8 @@ mod tests {
         // Nothing is up: each answer is all of them, which no answer is otherwise.
         let found = after(&policy, &[Some(both), Some(&[&[A, B], &[A, B]])]);
         assert_eq!(found.verdict, Verdict::AllDown);
+        let found = after(&policy, &[Some(both), Some(&[&[A, B]]), Some(only)]);
+        assert_eq!(found.verdict, Verdict::FailedOver, "one is back, and not the other");
         // Of one that was never asked before it is thought well, and not for ever.
         assert_eq!(after(&policy, &[Some(only)]).verdict, Verdict::Preferred);
         let found = after(&policy, &[Some(only), Some(only), Some(only)]);

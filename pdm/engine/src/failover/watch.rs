@@ -15,7 +15,7 @@ use pdm_model::{
     Allocation, AuditEntry, ConditionKind, Opinion, Parent, Phase, RecordType, Status, Timestamp, ZoneName,
     set_condition,
 };
-use pdm_ports::{AddressesSeen, Fault};
+use pdm_ports::{AddressesSeen, Class, Fault};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -97,25 +97,32 @@ impl Engine {
             return Ok(None);
         };
         let Some(seen) = self.ask_policy(&allocation, &policy).await? else { return Ok(None) };
+        let checks_per_second = probe_load(&policy, self.checking()).per_second;
+        let look = |reason| Look { reason, checks_per_second, timeout: policy.check().timeout };
+        let judged = |row: &Allocation, now| {
+            let opinions = opinions(&policy, &row.observed.opinions, &seen, now);
+            let overall = overall(&policy, &opinions);
+            (opinions, overall)
+        };
+        let now = self.parts.store.now().await?;
         // Sweep and operations write the same row: what is added goes on top of what stands there now. An operation that
         // is being driven looks for itself, and nobody waits for it here.
-        let Some(_alone) = self.busy.try_lock(&allocation.id) else { return Ok(None) };
+        let Some(_alone) = self.busy.try_lock(&allocation.id) else {
+            return Ok(Some(look(judged(&allocation, now).1.1)));
+        };
         let Some((mut fresh, _)) = self.parts.store.allocation(&name).await? else { return Ok(None) };
         if fresh.id != allocation.id || fresh.generation != allocation.generation {
             return Ok(None);
         }
-        let now = self.parts.store.now().await?;
-        let opinions = opinions(&policy, &fresh.observed.opinions, &seen, now);
-        let overall = overall(&policy, &opinions);
-        if overall.1 == "not-computed" {
+        let (opinions, overall) = judged(&fresh, now);
+        let reason = overall.1;
+        if reason == "not-computed" {
             // What the servers told of themselves is no longer true.
             self.forget_lua_server().await;
         }
-        let checks_per_second = probe_load(&policy, self.checking()).per_second;
-        let look = Look { reason: overall.1, checks_per_second, timeout: policy.check().timeout };
         // The store takes it unless an operation goes on by itself.
         self.note_opinions(&mut fresh, opinions, overall, now).await?;
-        Ok(Some(look))
+        Ok(Some(look(reason)))
     }
 
     /// Ask every nameserver what it gives for a name that carries the policy; all of them share it and its checks. None
@@ -134,7 +141,14 @@ impl Engine {
         if allocation.mode.parent() == Parent::Ours {
             return Ok(Some(allocation.fqdn.dotted()));
         }
-        let desired = self.desired(allocation).await?;
+        let desired = match self.desired(allocation).await {
+            // It cannot be said what stands there, and the policy is asked for all the same.
+            Err(fault) if matches!(fault.class, Class::Unsupported | Class::Transient) => Vec::new(),
+            other => other?,
+        };
+        if desired.is_empty() {
+            return Ok(Some(format!("pdm-look.{}", allocation.fqdn.dotted())));
+        }
         let computed = desired.into_iter().find(|set| set.rtype == RecordType::Lua).map(|set| set.owner);
         // A name that nothing else stands at.
         Ok(computed
@@ -164,17 +178,16 @@ impl Engine {
         if (&allocation.conditions, &opinions) == (&before.0, &before.1) {
             return Ok(());
         }
-        let mut audit = Vec::new();
-        if news {
-            let text = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
+        let text = if detail.is_empty() { reason.to_owned() } else { format!("{reason}: {detail}") };
+        let audit =
+            news.then(|| AuditEntry::new("pdm", "failover", &allocation.fqdn, text)).into_iter().collect();
+        allocation.observed.opinions = opinions;
+        if self.parts.store.note(allocation, None, audit).await? {
             match status {
+                _ if !news => {}
                 Status::True => info!(zone = %allocation.fqdn, reason, "failover"),
                 Status::False | Status::Unknown => warn!(zone = %allocation.fqdn, reason, detail, "failover"),
             }
-            audit.push(AuditEntry::new("pdm", "failover", &allocation.fqdn, text));
-        }
-        allocation.observed.opinions = opinions;
-        if self.parts.store.note(allocation, None, audit).await? {
             for (server, flips) in new_flips(&before.1, &allocation.observed.opinions) {
                 // Not by name: a series of each name would outlive it. The name's own count is in its opinions.
                 metrics::counter!("pdm_failover_flips_total", "nameserver" => server).increment(flips);

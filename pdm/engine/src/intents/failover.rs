@@ -70,7 +70,11 @@ impl Engine {
         let checking = self.checking();
         let overall = match &seen {
             Some(_) => overall(&policy, &opinions),
-            None => (Status::Unknown, "not-asked", "no name carries the policy now".to_owned()),
+            None => (
+                Status::Unknown,
+                "not-asked",
+                "nameservers are asked while the name is active and carries the policy".to_owned(),
+            ),
         };
         Ok(FailoverStatus {
             overall,

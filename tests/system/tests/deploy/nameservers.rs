@@ -55,9 +55,7 @@ impl Nameserver {
         std::fs::write(this.dir.path().join("pdns.conf"), text).unwrap();
         let included = this.dir.path().join("pdns.d");
         std::fs::create_dir(&included).unwrap();
-        let (major, minor, _) = release.version();
-        let settings = file(&format!("powerdns/{major}.{minor}.conf"));
-        std::fs::write(included.join("version.conf"), settings).unwrap();
+        std::fs::write(included.join("version.conf"), release.deployed()).unwrap();
         std::fs::write(included.join("api.conf"), format!("api-key={KEY}")).unwrap();
         this.go();
         this

@@ -125,7 +125,7 @@ async fn a_dead_nameserver_keeps_no_region_in_and_no_drain_from_its_end() {
     let path = format!("/v1/allocations/{}/target", fqdn(other));
     let _ = scene.world.api().put(&path, &changed).await.expect(&[200, 202]);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let _ = drain(&scene, "fsn", "down", Some(4)).await.expect(&[200, 202]);
+    let _ = drain(&scene, "fsn", "down", Some(10)).await.expect(&[200, 202]);
     scene.until_gives(0, &scene.ip(1)).await;
     scene.world.api().await_audit(LABEL, "drain-end").await;
     scene.until_gives(0, &scene.ip(0)).await;

@@ -23,9 +23,7 @@ pub struct Scene {
 
 /// Loopback load balancers, URL checks, a health check every second, and frequent looks; PowerDNS as deploy/ sets it up.
 pub fn plan(store: StoreKind) -> Plan {
-    let (major, minor, _) = Release::usual().version();
-    let file = format!("{}/../../deploy/powerdns/{major}.{minor}.conf", env!("CARGO_MANIFEST_DIR"));
-    let deployed = std::fs::read_to_string(file).unwrap();
+    let deployed = Release::usual().deployed();
     let settings =
         deployed.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
     // How long answers are remembered is the harness's, and what only this release knows.

@@ -170,7 +170,7 @@ async fn a_policy_does_not_wait_at_names_that_their_owner_kept() {
     assert_eq!(apex.records(), ["192.0.2.80"]);
     for region in [0, 1] {
         let want = regions[region].ip().to_string();
-        until_within(&format!("{want}"), PATIENCE, || async {
+        until_within(&want, PATIENCE, || async {
             let console = pdm_lab::ask(ours, "console.acme.com", "A", Duration::from_secs(5)).await;
             if console.records() == [want.as_str()] { Ok(()) } else { Err(console) }
         })
