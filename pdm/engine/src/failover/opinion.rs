@@ -59,8 +59,8 @@ pub(crate) fn opinion(
         let likely = policy.likely(rtype);
         // Other policies give what they give, and one that has nothing left gives all of it at once. Of addresses that are
         // equally near one comes at random.
-        let by_chance =
-            !likely.is_empty() || policy.picks_at_random() && all.len() + last.addresses.len() > 2;
+        let before = last.addresses.iter().filter(|address| rtype.holds(**address)).count();
+        let by_chance = !likely.is_empty() || policy.picks_at_random() && all.len().max(before) > 1;
         if by_chance && sign != Sign::AllDown {
             let counted = still_given(policy, rtype, &last, &all);
             all.extend(counted.iter().map(|(address, _)| *address));
@@ -265,6 +265,16 @@ mod tests {
         assert_eq!(after(&policy, &[Some(only)]).verdict, Verdict::Preferred);
         let found = after(&policy, &[Some(only), Some(only), Some(only)]);
         assert_eq!((found.verdict, found.addresses), (Verdict::FailedOver, vec![IpAddr::from(A)]));
+    }
+
+    #[test]
+    fn of_equally_near_addresses_one_comes_by_chance_and_a_nearer_one_does_not() {
+        let policy = policy("nearest");
+        let (a, b, both): (Answers<'_>, Answers<'_>, Answers<'_>) = (&[&[A]], &[&[B]], &[&[A], &[B]]);
+        let found = after(&policy, &[Some(both), Some(a), Some(both), Some(b)]);
+        assert_eq!((found.flips, found.addresses.len()), (0, 2));
+        let found = after(&policy, &[Some(a), Some(b)]);
+        assert_eq!((found.flips, found.addresses), (1, vec![IpAddr::from(B)]), "at once");
     }
 
     #[test]
