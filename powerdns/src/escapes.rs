@@ -127,9 +127,9 @@ fn parts(content: &str) -> impl Iterator<Item = (&str, bool)> {
     let (mut rest, mut quoted) = (content, false);
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let digits = rest.bytes().skip(1).take(3).take_while(u8::is_ascii_digit).count();
+        let by_number = rest.get(1..4).is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let length = match first {
-            '\\' if digits == 3 => 4,
+            '\\' if by_number => 4,
             '\\' => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
             other => other.len_utf8(),
         };
@@ -154,10 +154,6 @@ fn again(content: &str) -> String {
 /// One of the ways to write the same: in quotes, what need not be escaped is not; between words stands one space. Outside
 /// of quotes an escape may matter, as that of a dot within a label does.
 fn plain(content: &str) -> String {
-    let meant = |part: &str| -> Option<u8> {
-        let escaped = part.strip_prefix('\\')?;
-        if escaped.len() == 3 { escaped.parse().ok() } else { escaped.bytes().next() }
-    };
     let mut text = String::with_capacity(content.len());
     for (part, quoted) in parts(content) {
         let opens = quoted && part == "\"";
@@ -170,11 +166,21 @@ fn plain(content: &str) -> String {
                 continue;
             }
         }
-        match meant(part).filter(|_| quoted) {
+        let Some(escaped) = part.strip_prefix('\\').filter(|_| quoted) else {
+            text.push_str(part);
+            continue;
+        };
+        let octet = match escaped.as_bytes() {
+            [octet] => Some(*octet),
+            _ => escaped.parse::<u8>().ok(),
+        };
+        match octet {
             Some(octet @ (b'"' | b'\\')) => text.extend(['\\', char::from(octet)]),
             Some(octet @ 0x20..=0x7e) => text.push(char::from(octet)),
             Some(octet) => text.push_str(&format!("\\{octet:03}")),
-            None => text.push_str(part),
+            // Beyond 255 nobody knows what is meant; of any other character the escape says nothing.
+            None if escaped.is_ascii() => text.push_str(part),
+            None => text.push_str(escaped),
         }
     }
     text.truncate(text.trim_end().len());
@@ -207,6 +213,9 @@ mod tests {
         assert_eq!(plain(r#""a\\b""c"  "d" "#), plain(r#""a\\b" "c" "d""#));
         assert_eq!(plain(r#""a  b""#), r#""a  b""#);
         assert_ne!(plain(r#""a\\b""#), plain(r#""ab""#));
+        // Octets of one character stay together, however many they are.
+        assert_ne!(plain(r#""\é""#), plain(r#""\è""#));
+        assert_eq!(plain(r#""\é\€""#), plain(r#""é€""#));
         assert_ne!(plain(r"a\.b."), plain("a.b."));
     }
 

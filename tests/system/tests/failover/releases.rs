@@ -191,6 +191,9 @@ async fn the_largest_policy_is_carried_out() {
     let failover = build(json!({
         "loadBalancers": lbs, "failover": {"strategy": "geo", "check": check}
     }));
+    let regions = failover.regions();
+    let countries: usize = regions.iter().map(|region| region.countries.len()).sum();
+    assert_eq!((regions.len(), countries), (MAX_REGIONS, MAX_COUNTRIES), "it is the largest");
     let ground = Ground::new().await;
     let mut carried = Vec::new();
     let mut servers = Vec::new();
