@@ -50,7 +50,8 @@ if [ ! -e $policy ]; then
 fi
 $root apt-get update -qq
 # shellcheck disable=SC2086
-$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $need
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o APT::Keep-Downloaded-Packages=false $need
 # The packages switch their services on for the next boot; port 53 is not ours to take.
 if [ -d /run/systemd/system ]; then
     case $need in *pdns-server*) $root systemctl disable --quiet pdns.service || true ;; esac

@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 slow="pdm-system-tests"
 # What depends most on PowerDNS: full runs have it once more on each later version.
 again="failover lifecycle drift key_rolls two_instances powerdns_faults powerdns_restored replicas"
+# The daemon with what its tests need, so that nothing is built twice.
+cargo build --locked --workspace --all-targets
 # What drives the browser; its versions stand in the lock file.
 npm ci --prefix tests/browser --loglevel=error --no-audit --no-fund
 if cargo nextest --version >/dev/null 2>&1; then
