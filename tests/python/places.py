@@ -6,7 +6,7 @@ import sys
 from mmdb_writer import MMDBWriter, MmdbU16
 from netaddr import IPSet
 
-places = MMDBWriter(4, "GeoLite2-City", languages=["en"], float_type="f64")
+places = MMDBWriter(6, "GeoLite2-City", languages=["en"], ipv4_compatible=True, float_type="f64")
 for line in sys.stdin:
     network, country, continent, latitude, longitude = line.split()
     known = {}
