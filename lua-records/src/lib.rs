@@ -16,6 +16,7 @@
 mod admit;
 mod answer;
 mod check;
+mod cover;
 mod force;
 mod model;
 mod parse;

@@ -238,7 +238,7 @@ pub struct AcceptedView {
     /// The operation to watch; missing when there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationView>,
-    /// What goes on although it was asked to end.
+    /// What to know of a policy: clients whom it helps nothing, health checks that go on after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

@@ -57,10 +57,10 @@ impl Answer {
         Ok(answer)
     }
 
-    /// Add what goes on although it was asked to end.
-    pub fn warning(mut self, text: Option<String>) -> Self {
-        if let (Some(text), Some(body)) = (text, self.kept.body.as_object_mut()) {
-            body.insert("warnings".to_owned(), vec![text].into());
+    /// Add what the caller should know of a policy.
+    pub fn warnings(mut self, texts: Vec<String>) -> Self {
+        if let (false, Some(body)) = (texts.is_empty(), self.kept.body.as_object_mut()) {
+            body.insert("warnings".to_owned(), texts.into());
         }
         self
     }

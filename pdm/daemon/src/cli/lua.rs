@@ -161,7 +161,7 @@ fn explain_file(explain: &Explain, output: Output) -> Result<(), Failure> {
             .collect();
         output::json(&json!({
             "plain": policy.is_constant(), "records": records, "versions": needs, "truthTable": truth, "load": load,
-            "bounds": bounds,
+            "bounds": bounds, "warnings": policy.warnings(),
         }));
         return refused(rendered.err(), explain.powerdns);
     }
@@ -183,6 +183,9 @@ fn explain_file(explain: &Explain, output: Output) -> Result<(), Failure> {
         output::line(&format!("{}.{}  {line}", version.major, version.minor));
     }
     output::line(&format!("\n# what clients get\n\n{truth}"));
+    for warning in policy.warnings() {
+        output::line(&format!("warning: {warning}\n"));
+    }
     output::line("# what it costs, and when clients see a change\n");
     fields(&[
         ("addresses checked", load.addresses.to_string()),

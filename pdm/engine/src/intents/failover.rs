@@ -109,20 +109,26 @@ impl Engine {
         self.policy(allocation).ok().flatten().map(|policy| truth_table(&policy))
     }
 
-    /// What a caller should know who takes a policy away or changes what it checks: nameservers go on checking what nobody
-    /// asks them for.
+    /// What a caller should know who sets, changes or takes away a policy.
     #[must_use]
-    pub fn checks_that_go_on(&self, before: Option<&Target>, after: Option<&Target>) -> Option<String> {
+    pub fn warnings(&self, before: Option<&Target>, after: Option<&Target>) -> Vec<String> {
         let policy =
             |target: Option<&Target>| target.and_then(|t| crate::failover::policy_of(t).ok().flatten());
-        let before = policy(before)?;
+        let (before, after) = (policy(before), policy(after));
+        let mut warnings = after.as_ref().map(Failover::warnings).unwrap_or_default();
+        warnings.extend(before.and_then(|before| self.checks_that_go_on(&before, after.as_ref())));
+        warnings
+    }
+
+    /// Nameservers go on checking what nobody asks them for.
+    fn checks_that_go_on(&self, before: &Failover, after: Option<&Failover>) -> Option<String> {
         // PowerDNS knows a check by its address and by how it is made.
-        let kept = policy(after).filter(|after| after.check() == before.check());
+        let kept = after.filter(|after| after.check() == before.check());
         let checked = |policy: &Failover| -> BTreeSet<IpAddr> {
             RecordType::ALL.iter().flat_map(|rtype| policy.addresses(*rtype)).collect()
         };
-        let kept = kept.as_ref().map(checked).unwrap_or_default();
-        let left: Vec<String> = checked(&before).difference(&kept).map(IpAddr::to_string).collect();
+        let kept = kept.map(checked).unwrap_or_default();
+        let left: Vec<String> = checked(before).difference(&kept).map(IpAddr::to_string).collect();
         if left.is_empty() {
             return None;
         }

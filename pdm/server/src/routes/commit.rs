@@ -33,7 +33,8 @@ pub(crate) async fn handler(State(state): State<S>, change: Change<CommitBody>) 
     let shared = state.clone();
     once(&state, key, async move {
         let accepted = shared.engine().commit(&caller, &fqdn, &token, target, registrar).await?;
-        Answer::of(&settle(&shared, accepted, wait).await?)
+        let warnings = shared.engine().warnings(None, accepted.allocation.target.as_ref());
+        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warnings(warnings))
     })
     .await
 }

@@ -34,8 +34,8 @@ pub(crate) async fn handler(State(state): State<S>, change: Change<ReleaseBody>)
             shared.engine().give_credential(&caller, &fqdn, registrar).await?;
         }
         let accepted = shared.engine().release(&caller, &fqdn, reservation_token.as_deref()).await?;
-        let warning = shared.engine().checks_that_go_on(accepted.allocation.target.as_ref(), None);
-        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warning(warning))
+        let warnings = shared.engine().warnings(accepted.allocation.target.as_ref(), None);
+        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warnings(warnings))
     })
     .await
 }

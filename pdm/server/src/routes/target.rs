@@ -37,8 +37,8 @@ pub(crate) async fn handler(
         // Whether it may be changed is decided below.
         let before = shared.engine().get(&caller, &fqdn).await.ok().and_then(|found| found.allocation.target);
         let accepted = shared.engine().retarget(&caller, &fqdn, target).await?;
-        let warning = shared.engine().checks_that_go_on(before.as_ref(), accepted.allocation.target.as_ref());
-        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warning(warning))
+        let warnings = shared.engine().warnings(before.as_ref(), accepted.allocation.target.as_ref());
+        Ok(Answer::of(&settle(&shared, accepted, wait).await?)?.warnings(warnings))
     })
     .await
 }

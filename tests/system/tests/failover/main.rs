@@ -4,6 +4,7 @@
 
 mod doors;
 mod drains;
+mod families;
 mod ground;
 mod plain;
 mod releases;

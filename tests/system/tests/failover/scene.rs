@@ -30,7 +30,7 @@ pub fn plan(store: StoreKind) -> Plan {
     let settings = settings.filter(|(name, _)| !name.contains("cache") && !name.contains("updates"));
     settings
         .fold(Plan::new(store), |plan, (name, value)| plan.powerdns(name, value))
-        .pool("allow_addresses = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"127.0.0.0/8\"]")
+        .pool("allow_addresses = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"127.0.0.0/8\", \"::ffff:127.0.0.0/104\"]")
         .pool("allow_http_checks = true")
         .powerdns("lua-health-checks-interval", "1")
         .section("[worker]\npoll = \"200ms\"\nsweep = \"1s\"\nlease = \"6s\"\nfailover_look = \"300ms\"")
