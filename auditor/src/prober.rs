@@ -1,7 +1,7 @@
 //! The `DnsProbe` port on real sockets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use metrics::{counter, histogram};
 use pdm_dnssec::{Answer, Dnskey, NXDOMAIN, Name, SignedSet, Verified, ds_from_rdata, rtype};
 use pdm_model::{NotProved, Proof, RecordType, ServerProof, Timestamp, Transport, Ttl, ZoneName};
 use pdm_ports::Fault;
-use pdm_ports::probe::{AddressesSeen, DnsProbe, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
-use ring::rand::SystemRandom;
+use pdm_ports::probe::{
+    AddressesSeen, Asking, DnsProbe, DsSeen, Heeded, KeyView, KeysSeen, ProofRequest, Server,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::time::Instant;
 
 use crate::ask::{Exchange, by_tcp, by_udp};
@@ -22,7 +24,7 @@ use crate::gate::Gate;
 use crate::judge::{Judge, Wrong, addresses};
 use crate::plan::Plan;
 use crate::walk::entry_points;
-use crate::wire::Question;
+use crate::wire::{Edns, EdnsOption, Form, Question};
 
 /// Replies with a parent's keys that are kept; past it all are asked for again.
 const MAX_PARENTS: usize = 4096;
@@ -136,6 +138,16 @@ impl Prober {
         counter!("pdm_probe_queries_total", "transport" => "udp").increment(exchange.sent_udp.into());
         counter!("pdm_probe_queries_total", "transport" => "tcp").increment(exchange.sent_tcp.into());
         exchange
+    }
+
+    /// The question on behalf of a client whom nobody is: of 100.64.0.0/10, which is not routed (RFC 6598).
+    fn on_behalf(&self, question: Question) -> Question {
+        let mut octets = [0; 4];
+        // Without random numbers it is always the same client, and asking fails at once for the same reason.
+        let _ = self.random.fill(&mut octets);
+        let client = Ipv4Addr::new(100, 64 | octets[1] & 63, octets[2], octets[3]);
+        let edns = Edns { option: Some(EdnsOption::Client(client)), ..Edns::DO };
+        question.with(Form { edns: Some(edns), ..Form::default() })
     }
 
     /// Ask one server everything in `plan`; `again` asks for the parent's keys even if they were kept.
@@ -309,16 +321,16 @@ fn refusal(transport: Transport, question: &Question, wrong: Wrong) -> NotProved
 }
 
 /// The addresses of one reply; an empty set when it has none, whatever the reason. A server that says SERVFAIL, as for a
-/// LUA record that cannot be computed, or REFUSED, is not silent.
-fn given(octets: &[u8], number: u16) -> Option<BTreeSet<IpAddr>> {
+/// LUA record that cannot be computed, or REFUSED, is not silent. Besides, whether it is for the client that was named.
+fn given(octets: &[u8], number: u16) -> Option<(BTreeSet<IpAddr>, bool)> {
     let answer = Answer::parse(octets).ok()?;
-    if !answer.authoritative || !matches!(answer.rcode, 0 | NXDOMAIN) {
-        return Some(BTreeSet::new());
-    }
-    match answer.answers.iter().find(|set| set.rtype == number) {
-        Some(set) => addresses(set),
-        None => Some(BTreeSet::new()),
-    }
+    let heeds = answer.edns.as_ref().and_then(|edns| edns.client_scope).is_some_and(|scope| scope > 0);
+    let set = match answer.answers.iter().find(|set| set.rtype == number) {
+        _ if !answer.authoritative || !matches!(answer.rcode, 0 | NXDOMAIN) => BTreeSet::new(),
+        Some(set) => addresses(set)?,
+        None => BTreeSet::new(),
+    };
+    Some((set, heeds))
 }
 
 fn key_view(zone: &ZoneName, server: &Server, keys: Option<&Answer>, soa: Option<&Answer>) -> KeyView {
@@ -387,9 +399,10 @@ impl DnsProbe for Prober {
         &self,
         name: &str,
         types: &[RecordType],
-        times: usize,
+        asking: Asking,
         servers: &[Server],
     ) -> Vec<AddressesSeen> {
+        let (Asking::Times(times) | Asking::Clients(times)) = asking;
         let number = |rtype: &RecordType| match rtype {
             RecordType::A => Some((rtype.clone(), rtype::A)),
             RecordType::Aaaa => Some((rtype.clone(), rtype::AAAA)),
@@ -401,16 +414,31 @@ impl DnsProbe for Prober {
             Some(name) => asked.iter().map(|(_, number)| Question::new(name.clone(), *number)).collect(),
             None => Vec::new(),
         };
+        let questions = match asking {
+            Asking::Times(_) => questions,
+            Asking::Clients(_) => questions.into_iter().map(|one| self.on_behalf(one)).collect(),
+        };
         join_all(servers.iter().map(async |server| {
             let exchange = self.exchange(server.address, Transport::Udp, &questions).await;
             let mut answers: BTreeMap<RecordType, Vec<BTreeSet<IpAddr>>> = BTreeMap::new();
+            let mut heeded = 0;
+            let nothing = AddressesSeen { server: server.clone(), answers: None, heeded: Heeded::None };
             for ((rtype, number), reply) in asked.iter().zip(exchange.replies) {
-                let set = reply.ok().and_then(|octets| given(&octets, *number));
-                let Some(set) = set else { return AddressesSeen { server: server.clone(), answers: None } };
+                let Some((set, heeds)) = reply.ok().and_then(|octets| given(&octets, *number)) else {
+                    return nothing;
+                };
+                heeded += usize::from(heeds);
                 answers.entry(rtype.clone()).or_default().push(set);
             }
-            let answers = (!questions.is_empty()).then_some(answers);
-            AddressesSeen { server: server.clone(), answers }
+            if questions.is_empty() {
+                return nothing;
+            }
+            let heeded = match heeded {
+                0 => Heeded::None,
+                all if all == questions.len() => Heeded::All,
+                _ => Heeded::Some,
+            };
+            AddressesSeen { answers: Some(answers), heeded, ..nothing }
         }))
         .await
     }

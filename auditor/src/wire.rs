@@ -2,6 +2,7 @@
 //! answer a question of ours.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use pdm_dnssec::Name;
 
@@ -28,8 +29,16 @@ pub(crate) struct Edns {
     pub(crate) version: u8,
     /// DO is 0x8000 (RFC 3225); the rest is not assigned.
     pub(crate) flags: u16,
-    /// An empty option of this code.
-    pub(crate) option: Option<u16>,
+    pub(crate) option: Option<EdnsOption>,
+}
+
+/// The one option of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EdnsOption {
+    /// One of this code without content.
+    Empty(u16),
+    /// The client on whose behalf we ask (RFC 7871 6).
+    Client(Ipv4Addr),
 }
 
 impl Edns {
@@ -93,10 +102,15 @@ impl Question {
         into.extend([0, edns.version]);
         into.extend(edns.flags.to_be_bytes());
         match edns.option {
-            Some(code) => {
+            Some(EdnsOption::Empty(code)) => {
                 into.extend([0, 4]);
                 into.extend(code.to_be_bytes());
                 into.extend([0, 0]);
+            }
+            Some(EdnsOption::Client(client)) => {
+                // 12 octets: code 8, 8 octets, family 1 (IPv4), all 32 bits of the address, scope 0.
+                into.extend([0, 12, 0, 8, 0, 8, 0, 1, 32, 0]);
+                into.extend(client.octets());
             }
             None => into.extend([0, 0]),
         }
@@ -161,6 +175,21 @@ mod tests {
         let answer = Answer::parse(&reply(7)).unwrap();
         assert!(answer.authoritative && answer.answers.is_empty());
         assert_eq!(question().to_string(), "api.example/A");
+    }
+
+    #[test]
+    fn a_client_is_named_with_its_whole_address() {
+        let mut octets = Vec::new();
+        let option = Some(EdnsOption::Client(Ipv4Addr::new(100, 64, 1, 2)));
+        let form = Form { edns: Some(Edns { option, ..Edns::DO }), ..Form::default() };
+        question().with(form).write(7, &mut octets);
+        assert!(octets.ends_with(&[0, 8, 0, 8, 0, 1, 32, 0, 100, 64, 1, 2]), "{octets:?}");
+        // As a server that heeds it for the first 24 bits would say.
+        octets[2] |= 0x84;
+        let scope = octets.len() - 5;
+        octets[scope] = 24;
+        let edns = Answer::parse(&octets).unwrap().edns.unwrap();
+        assert_eq!((edns.options, edns.client_scope), (vec![8], Some(24)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use pdm_model::{Possible, RRset, RecordType, Transport, Ttl};
-use pdm_ports::DnsProbe;
+use pdm_ports::{AddressesSeen, Asking, DnsProbe, Heeded};
 use serde_json::json;
 use support::{CHILD, PARENT, Pdns, desired, prober, refused};
 
@@ -66,10 +66,18 @@ async fn both_address_families_and_other_types_are_proved() {
     assert_eq!((reason.as_str(), question), ("wrong-answer", format!("app.{CHILD}/A")));
     assert!(detail.contains("never gives"), "{detail}");
     // Two answers of one question each are still one address a time.
-    let seen = prober().addresses(&format!("app.{CHILD}."), &[RecordType::A], 8, &request.servers).await;
+    let name = format!("app.{CHILD}.");
+    let ask = async |asking| prober().addresses(&name, &[RecordType::A], asking, &request.servers).await;
+    let seen = ask(Asking::Times(8)).await;
     let given: BTreeSet<_> =
         seen.iter().flat_map(|s| s.answers.clone().unwrap()[&RecordType::A].clone()).collect();
     assert!(seen.len() == 3 && given.iter().all(|set| set.len() == 1), "{given:?}");
+    // A server that heeds no clients answers us as well.
+    let seen = ask(Asking::Clients(8)).await;
+    let heeds = |seen: &AddressesSeen| {
+        (seen.heeded, seen.answers.as_ref().map_or(0, |answers| answers[&RecordType::A].len()))
+    };
+    assert!(seen.iter().all(|seen| heeds(seen) == (Heeded::None, 8)), "{seen:?}");
 }
 
 #[tokio::test]

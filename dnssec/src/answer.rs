@@ -3,6 +3,7 @@
 
 use hickory_proto::dnssec::rdata::{DNSSECRData, RRSIG};
 use hickory_proto::op::{Message, MessageType};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RData, Record};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
@@ -127,6 +128,9 @@ pub struct EdnsSeen {
     pub unassigned: u16,
     /// Codes of the options.
     pub options: Vec<u16>,
+    /// How much of the client's address that was asked for the answer holds for (RFC 7871 7.2.1); none when the server
+    /// says nothing of it.
+    pub client_scope: Option<u8>,
 }
 
 impl Answer {
@@ -152,6 +156,10 @@ impl Answer {
                 dnssec_ok: edns.flags().dnssec_ok,
                 unassigned: edns.flags().z,
                 options: edns.options().as_ref().iter().map(|(code, _)| u16::from(*code)).collect(),
+                client_scope: match edns.option(EdnsCode::Subnet) {
+                    Some(EdnsOption::Subnet(client)) => Some(client.scope_prefix()),
+                    _ => None,
+                },
             }),
         })
     }

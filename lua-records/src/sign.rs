@@ -38,6 +38,23 @@ impl Failover {
         rules.into_iter().any(|rule| matches!(rule, Rule::Random | Rule::Nearest))
     }
 
+    /// The policy as many clients taken at random see it, if that is another one: what goes by the client's address is
+    /// chance then. Where clients are is not at random.
+    #[must_use]
+    pub fn to_many_clients(&self) -> Option<Self> {
+        let strategy = match self.strategy() {
+            Strategy::Hashed if self.is_by_weight() => Strategy::Weighted,
+            Strategy::Hashed => Strategy::RoundRobin,
+            Strategy::Ordered
+            | Strategy::All
+            | Strategy::RoundRobin
+            | Strategy::Weighted
+            | Strategy::Nearest
+            | Strategy::Geo => return None,
+        };
+        Some(Self { strategy, ..self.clone() })
+    }
+
     /// Whether clients elsewhere may get other answers at the same time.
     #[must_use]
     pub fn differs_by_client(&self) -> bool {
@@ -193,6 +210,28 @@ mod tests {
         assert_eq!((rare.likely(RecordType::A), rare.questions_until_certain()), (set(&[0]), 21));
         assert_eq!(sign(&rare, &[&[0], &[0]]), Sign::AllUp);
         assert_eq!(sign(&rare, &[&[0], &[1]]), Sign::AllUp);
+    }
+
+    #[test]
+    fn many_clients_get_of_a_hashed_policy_what_one_gets_by_chance() {
+        let hashed = r#"{"strategy":"hashed","reserve":["r2"]}"#;
+        for weights in [&[][..], &[3, 1]] {
+            let policy = policy(3, hashed, weights);
+            let many = policy.to_many_clients().unwrap();
+            for bits in 0..8_usize {
+                let up: Vec<bool> = (0..3).map(|index| bits >> index & 1 == 1).collect();
+                let [one, all] = [&policy, &many].map(|policy| situation(policy, &up));
+                let choices = |given: &[crate::truth::ClientAnswer]| {
+                    given.iter().map(|given| given.answer.choices.clone()).collect::<Vec<_>>()
+                };
+                assert_eq!(choices(&one), choices(&all), "{weights:?} {up:?}");
+            }
+            assert!(!many.differs_by_client() && many.picks_at_random());
+        }
+        for strategy in ["ordered", "all", "roundRobin", "nearest"] {
+            let policy = policy(2, &format!(r#"{{"strategy":"{strategy}"}}"#), &[]);
+            assert_eq!(policy.to_many_clients(), None, "{strategy}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use pdm_dnssec::{Name, rtype};
 use pdm_model::Transport;
 
 use crate::types::number;
-use crate::wire::{Edns, Form, Question};
+use crate::wire::{Edns, EdnsOption, Form, Question};
 
 /// One question; its place in the order has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +114,9 @@ impl Probe {
             Self::Plain => at(rtype::SOA).with(Form { edns: None, ..Form::default() }),
             Self::Small => at(rtype::DNSKEY).with(edns(Edns { payload: 512, ..Edns::DO })),
             Self::Version1 => at(rtype::SOA).with(edns(Edns { version: 1, ..Edns::DO })),
-            Self::UnknownOption => at(rtype::SOA).with(edns(Edns { option: Some(137), ..Edns::DO })),
+            Self::UnknownOption => {
+                at(rtype::SOA).with(edns(Edns { option: Some(EdnsOption::Empty(137)), ..Edns::DO }))
+            }
             Self::UnknownFlags => at(rtype::SOA).with(edns(Edns { flags: 0x8004, ..Edns::DO })),
             Self::Odd => at(rtype::SOA).spelled_oddly(),
             Self::RootNs => Question::new(Name::root(), rtype::NS),

@@ -22,7 +22,7 @@ pub use audit::{AuditRequest, Audited, Auditor};
 pub use fault::{Class, Fault};
 pub use gather::ZoneGather;
 pub use parent::{DelegationChange, ParentSide};
-pub use probe::{AddressesSeen, DnsProbe, KeyView, KeysSeen, ProofRequest, Server};
+pub use probe::{AddressesSeen, Asking, DnsProbe, Heeded, KeyView, KeysSeen, ProofRequest, Server};
 pub use secret::{SecretSource, Shelf};
 pub use sign_in::SignIn;
 pub use store::Store;

@@ -52,6 +52,15 @@ pub struct ProofRequest {
     pub now: Timestamp,
 }
 
+/// How a server is asked for addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// So many times, as who we are.
+    Times(usize),
+    /// On behalf of so many clients at random, which a server may heed or not (RFC 7871).
+    Clients(usize),
+}
+
 /// What one server answers for the addresses of one name, asked several times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressesSeen {
@@ -60,6 +69,19 @@ pub struct AddressesSeen {
     /// The addresses of each answer by type; none when some question had no authoritative answer. A denial is an
     /// empty set.
     pub answers: Option<BTreeMap<RecordType, Vec<BTreeSet<IpAddr>>>>,
+    /// Whether they are answers to the clients on whose behalf they were asked.
+    pub heeded: Heeded,
+}
+
+/// Whether a server answered the clients on whose behalf it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heeded {
+    /// Every answer is for its client.
+    All,
+    /// Some are.
+    Some,
+    /// Every answer is for us.
+    None,
 }
 
 /// What one server answers for a zone's keys and delegation.
@@ -104,12 +126,12 @@ pub trait DnsProbe: Send + Sync {
     async fn key_views(&self, zone: &ZoneName, servers: &[Server]) -> Vec<KeyView>;
     /// Ask every server for the DS RRset of `zone`.
     async fn ds(&self, zone: &ZoneName, servers: &[Server]) -> Vec<DsSeen>;
-    /// Ask every server so many times for the addresses of a name (dotted).
+    /// Ask every server for the addresses of a name (dotted).
     async fn addresses(
         &self,
         name: &str,
         types: &[RecordType],
-        times: usize,
+        asking: Asking,
         servers: &[Server],
     ) -> Vec<AddressesSeen>;
     /// Ask every server everything, over UDP and TCP, with DO, and validate.

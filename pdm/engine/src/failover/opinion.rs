@@ -5,16 +5,20 @@ use std::net::IpAddr;
 
 use pdm_lua_records::{Failover, RecordType, Sign, possible};
 use pdm_model::{Opinion, Status, Timestamp, Verdict};
-use pdm_ports::AddressesSeen;
+use pdm_ports::{AddressesSeen, Asking};
 
 /// Questions of one type to one server in a look, where a policy picks at random.
 const RANDOM_QUESTIONS: u8 = 16;
 /// Looks in a row without an address, at least, before a policy that picks at random is taken not to give it any more.
 const LOOKS_MISSED: u8 = 3;
 
-/// Questions of one type to one server in a look.
-pub(crate) fn questions(policy: &Failover) -> usize {
-    usize::from(if policy.picks_at_random() { RANDOM_QUESTIONS } else { 1 })
+/// How one server is asked in a look, for each type.
+pub(crate) fn asking(policy: &Failover) -> Asking {
+    let many = usize::from(RANDOM_QUESTIONS);
+    match policy.to_many_clients() {
+        Some(_) => Asking::Clients(many),
+        None => Asking::Times(if policy.picks_at_random() { many } else { 1 }),
+    }
 }
 
 /// So many looks without an address, and chance is no longer the reason.
@@ -188,7 +192,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use pdm_model::{FailoverSpec, LoadBalancer, Target};
-    use pdm_ports::Server;
+    use pdm_ports::{Heeded, Server};
 
     use super::super::policy_of;
     use super::*;
@@ -212,7 +216,7 @@ mod tests {
         let answers =
             answers.map(|all| BTreeMap::from([(pdm_model::RecordType::A, all.iter().map(set).collect())]));
         let server = Server { names: vec![format!("ns{server}")], address: ([127, 0, 0, 1], server).into() };
-        AddressesSeen { server, answers }
+        AddressesSeen { server, answers, heeded: Heeded::None }
     }
 
     /// Opinions after one look after the other.
@@ -275,6 +279,24 @@ mod tests {
         assert_eq!((found.flips, found.addresses.len()), (0, 2));
         let found = after(&policy, &[Some(a), Some(b)]);
         assert_eq!((found.flips, found.addresses), (1, vec![IpAddr::from(B)]), "at once");
+    }
+
+    #[test]
+    fn who_goes_by_the_client_is_asked_for_many() {
+        let many = usize::from(RANDOM_QUESTIONS);
+        for (strategy, wanted) in [
+            ("ordered", Asking::Times(1)),
+            ("roundRobin", Asking::Times(many)),
+            ("nearest", Asking::Times(many)),
+            ("hashed", Asking::Clients(many)),
+        ] {
+            assert_eq!(asking(&policy(strategy)), wanted, "{strategy}");
+        }
+        let seen = policy("hashed").to_many_clients().unwrap();
+        let opinions = [opinion(&seen, None, &says(1, Some(&[&[A], &[B], &[A]])), Timestamp(0))];
+        assert_eq!(overall(&seen, &opinions).1, "preferred");
+        let only: Answers<'_> = &[&[A], &[A]];
+        assert_eq!(after(&seen, &[Some(only); 3]).verdict, Verdict::FailedOver);
     }
 
     #[test]

@@ -15,11 +15,11 @@ use pdm_model::{
     Allocation, AuditEntry, ConditionKind, Opinion, Parent, Phase, RecordType, Status, Timestamp, ZoneName,
     set_condition,
 };
-use pdm_ports::{AddressesSeen, Class, Fault};
+use pdm_ports::{AddressesSeen, Asking, Class, Fault, Heeded};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::opinion::questions;
+use super::opinion::asking;
 use super::{opinion, overall};
 use crate::engine::Engine;
 
@@ -96,7 +96,7 @@ impl Engine {
             self.policies.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
             return Ok(None);
         };
-        let Some(seen) = self.ask_policy(&allocation, &policy).await? else { return Ok(None) };
+        let Some((policy, seen)) = self.ask_policy(&allocation, policy).await? else { return Ok(None) };
         let checks_per_second = probe_load(&policy, self.checking()).per_second;
         let look = |reason| Look { reason, checks_per_second, timeout: policy.check().timeout };
         let judged = |row: &Allocation, now| {
@@ -126,15 +126,28 @@ impl Engine {
     }
 
     /// Ask every nameserver what it gives for a name that carries the policy; all of them share it and its checks. None
-    /// when none of the six does, as in a brought domain whose owner kept what stood there.
+    /// when none of the six does, as in a brought domain whose owner kept what stood there. Besides, the policy that the
+    /// answers are to be judged by: what many clients see where every nameserver heeds them, else what one sees.
     pub(crate) async fn ask_policy(
         &self,
         allocation: &Allocation,
-        policy: &Failover,
-    ) -> Result<Option<Vec<AddressesSeen>>, Fault> {
+        policy: Failover,
+    ) -> Result<Option<(Failover, Vec<AddressesSeen>)>, Fault> {
         let Some(owner) = self.policy_owner(allocation).await? else { return Ok(None) };
         let types: Vec<_> = policy.record_types().into_iter().map(Into::into).collect();
-        Ok(Some(self.parts.probe.addresses(&owner, &types, questions(policy), &self.settings.servers).await))
+        let ask = |asking| self.parts.probe.addresses(&owner, &types, asking, &self.settings.servers);
+        let asking = asking(&policy);
+        let seen = ask(asking).await;
+        if matches!(asking, Asking::Times(_)) {
+            return Ok(Some((policy, seen)));
+        }
+        let all = |heeded| seen.iter().filter(|one| one.answers.is_some()).all(|one| one.heeded == heeded);
+        if all(Heeded::All) {
+            return Ok(Some((policy.to_many_clients().unwrap_or(policy), seen)));
+        }
+        // Answers to us and answers to others cannot be compared.
+        let seen = if all(Heeded::None) { seen } else { ask(Asking::Times(1)).await };
+        Ok(Some((policy, seen)))
     }
 
     async fn policy_owner(&self, allocation: &Allocation) -> Result<Option<String>, Fault> {

@@ -60,16 +60,19 @@ impl Engine {
         let (allocation, policy) = self.with_policy(caller, fqdn).await?;
         // A name that is not in the DNS yet, or not any more, has nothing to ask for.
         let seen = if allocation.phase == pdm_model::Phase::Active {
-            self.ask_policy(&allocation, &policy).await?
+            self.ask_policy(&allocation, policy.clone()).await?
         } else {
             None
         };
+        let (by, seen) = match seen {
+            Some((by, seen)) => (by, Some(seen)),
+            None => (policy.clone(), None),
+        };
         let now = self.parts.store.now().await?;
-        let opinions =
-            opinions(&policy, &allocation.observed.opinions, seen.as_deref().unwrap_or_default(), now);
+        let opinions = opinions(&by, &allocation.observed.opinions, seen.as_deref().unwrap_or_default(), now);
         let checking = self.checking();
         let overall = match &seen {
-            Some(_) => overall(&policy, &opinions),
+            Some(_) => overall(&by, &opinions),
             None => (
                 Status::Unknown,
                 "not-asked",

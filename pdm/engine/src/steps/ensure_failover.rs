@@ -29,21 +29,23 @@ pub(super) async fn run(work: &mut Work) -> Result<Outcome, Fault> {
     }
     engine.must_compute(&work.allocation).await?;
     let mut found: Vec<Opinion> = Vec::new();
+    let mut by = policy.clone();
     for look in 0..QUICK_LOOKS {
         if look > 0 {
             tokio::time::sleep(doubled(Duration::from_millis(40), Duration::from_millis(300), look)).await;
         }
-        let Some(seen) = engine.ask_policy(&work.allocation, &policy).await? else {
+        let Some((judged, seen)) = engine.ask_policy(&work.allocation, policy.clone()).await? else {
             // The owner kept what stood at every name: there is nothing that carries the policy.
             return Ok(forget(work));
         };
         // What was thought of the policy before says nothing about this one.
-        found = opinions(&policy, &[], &seen, work.now());
+        found = opinions(&judged, &[], &seen, work.now());
+        by = judged;
         if found.iter().all(computes) {
             break;
         }
     }
-    let (status, reason, detail) = overall(&policy, &found);
+    let (status, reason, detail) = overall(&by, &found);
     work.set(ConditionKind::FailoverIdle, status, reason, detail);
     work.allocation.observed.opinions.clone_from(&found);
     let lacking = found.iter().find(|opinion| !computes(opinion));

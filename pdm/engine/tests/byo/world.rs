@@ -22,7 +22,7 @@ use pdm_model::{
     Target, Timestamp, Ttl, Ttls, ZoneName,
 };
 use pdm_ports::audit::{AuditRequest, Audited, Auditor, Glance, GlanceRequest};
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, Asking, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::registrar::{
     Applied, Cannot, Capability, Change, Credential, CredentialField, CurrentState, DsForm,
     Mode as PlaceMode, ModeCapability, NsTarget, Operated, Passport, Place, Registrar, TaskId, TaskStatus,

@@ -26,7 +26,7 @@ use pdm_model::canonical::Change;
 use pdm_model::{Delegation, DsRecord, NotProved, Pool, Proof, RecordType, Timestamp, ZoneName};
 use pdm_ports::announce::{Announcement, Announcer};
 use pdm_ports::parent::DelegationChange;
-use pdm_ports::probe::{AddressesSeen, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
+use pdm_ports::probe::{AddressesSeen, Asking, DsSeen, KeyView, KeysSeen, ProofRequest, Server};
 use pdm_ports::walk::{ChildAnswer, DelegationWalk, ParentView, RRsetAnswer};
 use pdm_ports::zone::{
     Created, KeyChange, LuaServer, ObservedZone, Signing, Stamp, Whose, ZoneKey, ZoneSpec, ZoneSummary,
@@ -127,7 +127,7 @@ impl DnsProbe for Nothing {
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
         Vec::new()
     }
-    async fn addresses(&self, _: &str, _: &[RecordType], _: usize, _: &[Server]) -> Vec<AddressesSeen> {
+    async fn addresses(&self, _: &str, _: &[RecordType], _: Asking, _: &[Server]) -> Vec<AddressesSeen> {
         Vec::new()
     }
     async fn prove(&self, _: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {

@@ -6,6 +6,7 @@ mod doors;
 mod drains;
 mod families;
 mod ground;
+mod many_clients;
 mod plain;
 mod releases;
 mod scene;

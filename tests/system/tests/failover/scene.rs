@@ -114,6 +114,14 @@ impl Scene {
         format!("/v1/allocations/{}{rest}", fqdn(LABEL))
     }
 
+    /// The second nameserver with another setting, started again.
+    pub async fn restart_second(&mut self, name: &str, value: &str) {
+        let second = &mut self.world.powerdns[1];
+        second.stop().await;
+        second.setup().more.push_str(&format!("{name}={value}\n"));
+        second.go().await;
+    }
+
     /// Every nameserver's signed answer validates from the pool's key.
     pub fn validates(&self) {
         let anchor = self.world.anchor();

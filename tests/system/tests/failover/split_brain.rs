@@ -31,14 +31,6 @@ impl Walk {
             backend.set(manner).await;
         }
     }
-
-    /// The second nameserver with another setting, started again.
-    async fn restart_second(&mut self, name: &str, value: &str) {
-        let second = &mut self.scene.world.powerdns[1];
-        second.stop().await;
-        second.setup().more.push_str(&format!("{name}={value}\n"));
-        second.go().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +54,7 @@ async fn every_row_of_the_table_is_as_written_down() {
     walk.scene.validates();
 
     // From here on the second nameserver checks once after its start and then keeps what it found.
-    walk.restart_second("lua-health-checks-interval", "3600").await;
+    walk.scene.restart_second("lua-health-checks-interval", "3600").await;
     // Long enough for its first check to have been made, which takes no time on this machine.
     for _ in 0..20 {
         assert_eq!(walk.scene.gives(1).await, Some(all.clone()));
@@ -74,7 +66,7 @@ async fn every_row_of_the_table_is_as_written_down() {
     assert!(detail.contains("fsn, nbg"), "{detail}");
     assert_eq!(walk.scene.gives(1).await, Some(all.clone()));
 
-    walk.restart_second("lua-health-checks-interval", "3600").await;
+    walk.scene.restart_second("lua-health-checks-interval", "3600").await;
     walk.scene.until_gives(1, &fsn).await;
     walk.scene.reason("preferred").await;
     walk.scene.backends[0].set(Manner::Refuses).await;
@@ -102,14 +94,14 @@ async fn every_row_of_the_table_is_as_written_down() {
 async fn restarted(walk: &mut Walk) {
     let (fsn, all) = (walk.scene.ip(0), walk.scene.all());
     walk.scene.world.daemon().kill();
-    walk.restart_second("lua-health-checks-interval", "1").await;
+    walk.scene.restart_second("lua-health-checks-interval", "1").await;
     assert_eq!(walk.scene.gives(1).await, Some(all), "nothing is checked yet: what whenAllDown says");
     walk.scene.until_gives(1, &fsn).await;
     walk.scene.world.daemon().go().await;
     walk.scene.world.daemon().ready().await;
     walk.scene.reason("preferred").await;
 
-    walk.restart_second("lua-health-checks-interval", "1").await;
+    walk.scene.restart_second("lua-health-checks-interval", "1").await;
     // From here on only PDM asks, when it is asked how things stand.
     let second = walk.scene.nameservers()[1].to_string();
     until_within("PDM to have warmed the restarted nameserver", DEADLINE, || async {
@@ -125,7 +117,7 @@ async fn restarted(walk: &mut Walk) {
 /// LUA records switched off: the names are there and have no address. PDM says so, and writes no policy meanwhile.
 async fn without_lua(walk: &mut Walk) {
     let fsn = walk.scene.ip(0);
-    walk.restart_second("enable-lua-records", "no").await;
+    walk.scene.restart_second("enable-lua-records", "no").await;
     let detail = walk.row("one_without_lua").await;
     assert!(detail.contains("LUA records"), "{detail}");
     let at = walk.scene.nameservers()[1];
@@ -134,7 +126,7 @@ async fn without_lua(walk: &mut Walk) {
     let body = walk.scene.target(json!({"type": "tcp", "timeout": 2}));
     let refused = walk.scene.world.api().put(&walk.scene.path("/target"), &body).await;
     assert_eq!((refused.code(), refused.text_at("/whoMustAct")), ("lua-off", "operator"), "{refused}");
-    walk.restart_second("enable-lua-records", "shared").await;
+    walk.scene.restart_second("enable-lua-records", "shared").await;
     walk.scene.until_gives(1, &fsn).await;
     walk.scene.reason("preferred").await;
     let _ = walk.scene.world.api().put(&walk.scene.path("/target"), &body).await.expect(&[200, 202]);

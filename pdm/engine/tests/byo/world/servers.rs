@@ -164,7 +164,7 @@ impl DnsProbe for Net {
     async fn ds(&self, _: &ZoneName, _: &[Server]) -> Vec<DsSeen> {
         Vec::new()
     }
-    async fn addresses(&self, _: &str, _: &[RecordType], _: usize, _: &[Server]) -> Vec<AddressesSeen> {
+    async fn addresses(&self, _: &str, _: &[RecordType], _: Asking, _: &[Server]) -> Vec<AddressesSeen> {
         Vec::new()
     }
     async fn prove(&self, request: &ProofRequest) -> Result<Result<Proof, NotProved>, Fault> {
