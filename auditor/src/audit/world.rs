@@ -380,8 +380,9 @@ impl World {
         query: &[u8],
     ) -> Result<Vec<u8>, String> {
         let Some(served) = self.hosts.get(&server.ip()) else { return Err("no reply in time".to_owned()) };
-        let end = 12 + query[12..].iter().position(|b| *b == 0).unwrap() + 1;
-        let (asked, _) = Name::from_wire(&query[12..end]).unwrap();
+        // A label may hold any octet, also the one that ends the name elsewhere.
+        let (asked, length) = Name::from_wire(&query[12..]).unwrap();
+        let end = 12 + length;
         let kind = u16::from_be_bytes([query[end], query[end + 1]]);
         let class = query[end + 3];
         let opt = (query[11] == 1).then(|| &query[end + 4..]);

@@ -52,7 +52,7 @@ const fn case(code: &'static str, severity: Severity, plant: fn(&mut World)) -> 
 
 /// A reply with only a header and the question.
 fn bare(asked: &Asked<'_>, flags: u8, rcode: u8) -> Vec<u8> {
-    let end = 12 + asked.query[12..].iter().position(|b| *b == 0).unwrap() + 5;
+    let end = 12 + asked.name.wire().len() + 4;
     let mut reply = asked.query[..end].to_vec();
     reply[2] = 0x80 | flags;
     reply[3] = rcode;
