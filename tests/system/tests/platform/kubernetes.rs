@@ -126,11 +126,13 @@ async fn a_resource_becomes_a_name_and_its_status_is_told() {
     );
     let detail = scene.world.api().get("/v1/allocations/omantel.omani.works").await.expect(&[200]).body;
     assert_eq!((&detail["owner"], &detail["failover"]["strategy"]), (&"acme".into(), &"ordered".into()));
-    let reasons = scene.reasons("omantel");
-    assert_eq!(
-        (reasons.first().map(String::as_str), reasons.last().map(String::as_str)),
-        (Some("Accepted"), Some("Active"))
-    );
+    // Events are written after the status that they tell of.
+    until("Events from the beginning to the end", || async {
+        let reasons = scene.reasons("omantel");
+        let ends = (reasons.first().map(String::as_str), reasons.last().map(String::as_str));
+        if ends == (Some("Accepted"), Some("Active")) { Ok(()) } else { Err(reasons.join(" ")) }
+    })
+    .await;
     assert_fits("sovereigndomains", &seen);
 
     // The pool is compared, the policy told who uses it.
