@@ -91,6 +91,15 @@ impl Scene {
     fn reasons(&self, name: &str) -> Vec<String> {
         self.kubernetes.events(name).into_iter().map(|(_, reason, _)| reason).collect()
     }
+
+    /// The last Event has this reason; it is written after what it tells of.
+    async fn tells(&self, name: &str, reason: &str) {
+        until(&format!("the Event {reason}"), || async {
+            let reasons = self.reasons(name);
+            if reasons.last().is_some_and(|last| last == reason) { Ok(()) } else { Err(reasons.join(" ")) }
+        })
+        .await;
+    }
 }
 
 fn of(object: &Value) -> (String, String) {
@@ -126,13 +135,8 @@ async fn a_resource_becomes_a_name_and_its_status_is_told() {
     );
     let detail = scene.world.api().get("/v1/allocations/omantel.omani.works").await.expect(&[200]).body;
     assert_eq!((&detail["owner"], &detail["failover"]["strategy"]), (&"acme".into(), &"ordered".into()));
-    // Events are written after the status that they tell of.
-    until("Events from the beginning to the end", || async {
-        let reasons = scene.reasons("omantel");
-        let ends = (reasons.first().map(String::as_str), reasons.last().map(String::as_str));
-        if ends == (Some("Accepted"), Some("Active")) { Ok(()) } else { Err(reasons.join(" ")) }
-    })
-    .await;
+    scene.tells("omantel", "Active").await;
+    assert_eq!(scene.reasons("omantel")[0], "Accepted");
     assert_fits("sovereigndomains", &seen);
 
     // The pool is compared, the policy told who uses it.
@@ -178,7 +182,7 @@ async fn a_resource_becomes_a_name_and_its_status_is_told() {
     .await;
     let _ = scene.kubectl(&["delete", KIND, "omantel", "plain", "--timeout=120s"]).unwrap();
     assert!(scene.object("omantel").is_null());
-    assert_eq!(scene.reasons("omantel").last().map(String::as_str), Some("LetGo"));
+    scene.tells("omantel", "LetGo").await;
     let phase = async |label: &str| {
         scene.world.api().get(&format!("/v1/allocations/{label}.omani.works")).await.body["phase"].clone()
     };
