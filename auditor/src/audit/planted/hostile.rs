@@ -39,12 +39,16 @@ fn hostile_replies_end_in_findings_and_never_in_a_panic() {
     }
 }
 
-fn every_check_runs(at: usize, value: u8, every: usize) -> bool {
+/// Whether every check still runs when these bits are turned over in replies about the Sovereign: in the octet `first` and
+/// in each `stride`th after it.
+fn every_check_runs(first: usize, stride: usize, bits: u8) -> bool {
     let mut world = World::healthy();
     world.hook(move |a| {
-        let mut reply = a.honest.clone();
-        reply.iter_mut().skip(at).step_by(at * every).for_each(|octet| *octet ^= value);
-        ours(a).then_some(Ok(reply))
+        ours(a).then(|| {
+            let mut reply = a.honest.clone();
+            reply.iter_mut().skip(first).step_by(stride).for_each(|octet| *octet ^= bits);
+            Ok(reply)
+        })
     });
     world.audit().checks.len() == CHECKS.len()
 }
@@ -52,7 +56,7 @@ fn every_check_runs(at: usize, value: u8, every: usize) -> bool {
 /// A change that makes a label with the octet 0, which then is asked for.
 #[test]
 fn a_name_with_any_octet_is_asked_for() {
-    assert!(every_check_runs(121, 112, 1));
+    assert!(every_check_runs(121, 121, 0x70));
 }
 
 proptest::proptest! {
@@ -61,10 +65,10 @@ proptest::proptest! {
         ..proptest::test_runner::Config::default()
     })]
 
-    /// Octets of every reply about the Sovereign are changed at random.
+    /// Octets of every reply about the Sovereign are changed at random, but for its id; few or many of them.
     #[test]
-    fn changed_octets_never_panic(at in 2usize..200, value in 0u8..=255, every in 1usize..4) {
-        proptest::prop_assert!(every_check_runs(at, value, every));
+    fn changed_octets_never_panic(first in 2usize..400, stride in 1usize..400, bits in 1u8..=255) {
+        proptest::prop_assert!(every_check_runs(first, stride, bits));
     }
 
     /// Replies made of records at random: any section, any type, any RDATA, owners that point anywhere, counts that lie.
